@@ -1,0 +1,100 @@
+"""Nearest vectors by scanning: int8 rows in blocks for candidates, then float16 rows for the exact order."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from retrievers.embedded.vectors import Rows, VectorMap
+from retrievers.types import Vector
+
+BLOCK: Final = 4096
+"""Rows a step: their float32 copy stays in the processor's cache, and memory is bounded."""
+
+EXTRA: Final = 64
+FACTOR: Final = 4
+"""Candidates of the int8 scan: FACTOR x wanted + EXTRA."""
+
+Scores = npt.NDArray[np.float32]
+
+
+def nearest(vectors: VectorMap, query: Vector, wanted: int, allowed: Rows | None) -> tuple[Rows, Scores]:
+    """The rows most similar to the query, best first, with their exact similarity (dot product).
+
+    Only the rows in `allowed` (ascending) where it is given, else all live ones.
+    """
+    candidates, _ = _candidates(vectors, query, FACTOR * wanted + EXTRA, allowed)
+    return _exactly(vectors, query, candidates, wanted)
+
+
+def nearest_units(vectors: VectorMap, query: Vector, wanted: int, allowed: Rows | None) -> tuple[Rows, Scores]:
+    """The best row of each of the most similar units, best first, with its exact similarity."""
+    limit = FACTOR * wanted + EXTRA
+    while True:
+        rows, scores = _candidates(vectors, query, limit, allowed)
+        rows = rows[np.argsort(-scores, kind="stable")]
+        firsts = np.sort(np.unique(vectors.unit_keys(rows), return_index=True)[1])  # of each unit the best row
+        if len(firsts) >= wanted or len(rows) < limit:
+            break
+        limit *= FACTOR
+    return _exactly(vectors, query, rows[firsts[: wanted + wanted // 4 + EXTRA]], wanted)
+
+
+def _exactly(vectors: VectorMap, query: Vector, rows: Rows, wanted: int) -> tuple[Rows, Scores]:
+    exact = np.vecdot(vectors.f16[rows].astype(np.float32), query)
+    order = np.argsort(-exact, kind="stable")[:wanted]
+    return rows[order], exact[order]
+
+
+def _candidates(vectors: VectorMap, query: Vector, limit: int, allowed: Rows | None) -> tuple[Rows, Scores]:
+    """The best rows by their int8 values, in no order: fewer than `limit` only where there are no more."""
+    total = len(vectors) if allowed is None else len(allowed)
+    best = _Best(limit)
+    buffer = np.empty((min(BLOCK, total), vectors.i8.shape[1]), np.float32)
+    live = vectors.live if allowed is None else None
+    for begin in range(0, total, BLOCK):
+        end = min(begin + BLOCK, total)
+        rows: slice | Rows = slice(begin, end) if allowed is None else allowed[begin:end]
+        block = buffer[: end - begin]
+        np.copyto(block, vectors.i8[rows])
+        scores = np.vecdot(block, query)  # as fast as `@`, whose threads would wait for each other in loops
+        scores *= vectors.scale[rows]
+        if live is not None:
+            scores[~live[begin:end]] = -np.inf
+        best.offer(scores, begin)
+    found, scores = best.found()
+    return (found if allowed is None else allowed[found]), scores
+
+
+class _Best:
+    """The positions of the highest scores seen, without keeping all of them."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._threshold = np.float32(-np.inf)
+        self._positions: list[Rows] = []
+        self._scores: list[Scores] = []
+        self._held = 0
+
+    def offer(self, scores: Scores, offset: int) -> None:
+        above = np.flatnonzero(scores > self._threshold)
+        self._positions.append(above + offset)
+        self._scores.append(scores[above])
+        self._held += len(above)
+        if self._held > 4 * self._limit:
+            self._shrink()
+
+    def found(self) -> tuple[Rows, Scores]:
+        self._shrink()
+        return self._positions[0], self._scores[0]
+
+    def _shrink(self) -> None:
+        positions = np.concatenate([np.empty(0, np.intp), *self._positions])
+        scores = np.concatenate([np.empty(0, np.float32), *self._scores])
+        if len(scores) > self._limit:
+            kept = np.argpartition(scores, -self._limit)[-self._limit :]
+            positions, scores = positions[kept], scores[kept]
+            self._threshold = scores.min()
+        self._positions, self._scores, self._held = [positions], [scores], len(scores)

@@ -1,0 +1,340 @@
+"""Filters on document fields: a closed union, its dict form, and `matches`, the reference that engines are held to.
+
+The dict form is what the model writes: a scalar is equality, a list is any-of, and a dict of operators combines
+them (all must hold). `and`, `or` and `not` nest.
+
+    {"year": {"gte": 2019, "lt": 2022}, "company": ["3M", "AMD"], "draft": {"not": True}}
+    {"or": [{"form": "10-K"}, {"title": {"prefix": "Annual"}}]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, TypeAlias, assert_never
+
+from retrievers.errors import FilterError
+from retrievers.fields import comparables, interval, number
+from retrievers.types import FieldType
+
+Scalar: TypeAlias = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Eq:
+    """The field has this value (a field with several values: one of them is it)."""
+
+    field: str
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """The field has one of these values."""
+
+    field: str
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """The field lies between bounds; None is no bound. Numbers, dates (ISO 8601 strings) and keywords compare."""
+
+    field: str
+    gte: Scalar | None = None
+    gt: Scalar | None = None
+    lte: Scalar | None = None
+    lt: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The field has a value."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The keyword begins with this."""
+
+    field: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of them; an empty one matches everything."""
+
+    filters: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of them; an empty one matches nothing."""
+
+    filters: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Everything that the other does not match, documents without the field included."""
+
+    filter: Filter
+
+
+Leaf: TypeAlias = Eq | In | Range | Exists | Prefix
+Filter: TypeAlias = Leaf | And | Or | Not
+
+
+def conjunction(filters: Sequence[Filter]) -> Filter:
+    """All of these: the one itself where there is one."""
+    return filters[0] if len(filters) == 1 else And(tuple(filters))
+
+
+_BOUNDS = ("gte", "gt", "lte", "lt")
+_OPERATORS = ("eq", "in", *_BOUNDS, "exists", "prefix", "not")
+
+
+def parse(filters: Filter | Mapping[str, Any] | None) -> Filter | None:
+    """Read the dict form; a filter passes through, and what filters nothing is None.
+
+    Raises:
+        FilterError: an unknown operator, or an operator with a value that it cannot have.
+    """
+    if filters is None or isinstance(filters, Eq | In | Range | Exists | Prefix | And | Or | Not):
+        return filters
+    if not isinstance(filters, Mapping):
+        raise FilterError(f"a filter is a dict, not {_shown(filters)}", hint='write {"year": {"gte": 2019}}')
+    clauses = [_clause(str(name), value) for name, value in filters.items()]
+    return conjunction(clauses) if clauses else None
+
+
+def _clause(name: str, value: Any) -> Filter:
+    if name in ("and", "or"):
+        if not isinstance(value, list | tuple):
+            raise FilterError(f"`{name}` takes a list of filters, not {_shown(value)}")
+        parts = tuple(parse(part) or And(()) for part in value)
+        return And(parts) if name == "and" else Or(parts)
+    if name == "not":
+        return Not(parse(value) or And(()))
+    return _on_field(name, value)
+
+
+def _on_field(field: str, value: Any) -> Filter:
+    if isinstance(value, Mapping):
+        return _operators(field, value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return In(field, tuple(_scalar(field, item) for item in value))
+    return Eq(field, _scalar(field, value))
+
+
+def _operators(field: str, operators: Mapping[str, Any]) -> Filter:
+    if not operators:
+        raise FilterError(f"field `{field}`: an empty dict says nothing", hint=f"operators: {', '.join(_OPERATORS)}")
+    bounds = {name: _scalar(field, operators[name]) for name in _BOUNDS if name in operators}
+    clauses: list[Filter] = [Range(field=field, **bounds)] if bounds else []
+    clauses += [_operator(field, name, value) for name, value in operators.items() if name not in _BOUNDS]
+    return conjunction(clauses)
+
+
+def _operator(field: str, name: str, value: Any) -> Filter:
+    match name:
+        case "eq":
+            return Eq(field, _scalar(field, value))
+        case "in" if isinstance(value, list | tuple | set | frozenset):
+            return _on_field(field, value)
+        case "not":
+            return Not(_on_field(field, value))
+        case "exists" if isinstance(value, bool):
+            return Exists(field) if value else Not(Exists(field))
+        case "prefix" if isinstance(value, str):
+            return Prefix(field, value)
+        case "in" | "exists" | "prefix":
+            wanted = {"in": "a list", "exists": "true or false", "prefix": "a string"}[name]
+            raise FilterError(f"field `{field}`: `{name}` takes {wanted}, not {_shown(value)}")
+    raise FilterError(
+        f"field `{field}`: unknown operator `{name}`{_did_you_mean(name, _OPERATORS)}",
+        hint=f"operators: {', '.join(_OPERATORS)}",
+    )
+
+
+def _scalar(field: str, value: Any) -> Scalar:
+    if isinstance(value, str | int | float):
+        return value
+    hint = f'for documents without it: {{"{field}": {{"exists": false}}}}' if value is None else ""
+    raise FilterError(f"field `{field}`: cannot compare with {_shown(value)}", hint=hint)
+
+
+def resolve(filter: Filter, fields: Mapping[str, FieldType]) -> Filter:
+    """The same filter with every value of its field's type, for an engine to translate.
+
+    A string is read as the field's type ("2019" as a number, "true" as a boolean). Numbers become floats. Dates
+    become ranges of seconds since 1970 at their precision: equal to `2019` is anywhere in that year.
+
+    Raises:
+        FilterError: an unknown field, or a value that is not of the field's type.
+    """
+    match filter:
+        case And(parts):
+            return And(tuple(resolve(part, fields) for part in parts))
+        case Or(parts):
+            return Or(tuple(resolve(part, fields) for part in parts))
+        case Not(inner):
+            return Not(resolve(inner, fields))
+        case Eq() | In() | Range() | Exists() | Prefix():
+            return _resolve_leaf(filter, type_in(filter.field, fields))
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _resolve_leaf(filter: Leaf, kind: FieldType) -> Filter:
+    match filter:
+        case Eq(field, value):
+            return _equal(field, value, kind)
+        case In(field, values) if kind == "date":
+            return Or(tuple(_equal(field, value, kind) for value in values))
+        case In(field, values):
+            return In(field, tuple(_typed(field, value, kind) for value in values))
+        case Range():
+            return _resolved_range(filter, kind)
+        case Prefix(field, _) if kind != "keyword":
+            raise FilterError(f"field `{field}` is a {kind}: `prefix` is for keywords")
+        case Exists() | Prefix():
+            return filter
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _equal(field: str, value: Scalar, kind: FieldType) -> Filter:
+    if kind != "date":
+        return Eq(field, _typed(field, value, kind))
+    first, last = _date_bounds(field, value)
+    return Range(field=field, gte=first, lte=last)
+
+
+def _resolved_range(given: Range, kind: FieldType) -> Range:
+    field = given.field
+    bounds = {name: getattr(given, name) for name in _BOUNDS if getattr(given, name) is not None}
+    if kind == "boolean":
+        raise FilterError(f"field `{field}` is a boolean: it is true or false, and neither is greater")
+    if kind == "date":  # `gt` and `lte` mean the end of what the date names, `gte` and `lt` its beginning
+        return Range(field=field, **{name: _date_bounds(field, bounds[name])[name in ("gt", "lte")] for name in bounds})
+    if kind == "keyword":
+        for value in bounds.values():
+            if not isinstance(value, str):
+                raise _wrong_type(field, value, kind)
+    return Range(field=field, **{name: _typed(field, value, kind) for name, value in bounds.items()})
+
+
+def _typed(field: str, value: Scalar, kind: FieldType) -> Scalar:
+    match kind:
+        case "keyword" if not isinstance(value, bool | float):
+            return str(value)
+        case "boolean" if isinstance(value, bool):
+            return value
+        case "boolean" if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        case "number" if not isinstance(value, bool):
+            result = _number(value)
+            if result is not None:
+                return result
+    raise _wrong_type(field, value, kind)
+
+
+def _number(value: str | float) -> float | None:
+    try:
+        return number(float(value))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _date_bounds(field: str, value: Scalar) -> tuple[float, float]:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    bounds = interval(text)
+    if bounds is None:
+        raise _wrong_type(field, value, "date")
+    return bounds
+
+
+_EXAMPLES: Mapping[FieldType, str] = {
+    "keyword": '"text"',
+    "number": "2019",
+    "date": '"2019-03-01", "2019-03" or "2019"',
+    "boolean": "true",
+}
+
+
+def _wrong_type(field: str, value: Scalar, kind: FieldType) -> FilterError:
+    return FilterError(f"field `{field}` is a {kind}, {_shown(value)} is not", hint=f"write {_EXAMPLES[kind]}")
+
+
+def type_in(field: str, fields: Mapping[str, FieldType]) -> FieldType:
+    """The type of a field.
+
+    Raises:
+        FilterError: there is no such field; the hint lists those that exist.
+    """
+    if field in fields:
+        return fields[field]
+    listed = ", ".join(sorted(fields))
+    raise FilterError(f"no field `{field}`{_did_you_mean(field, fields)}", hint=f"fields: {listed}")
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f", did you mean `{close[0]}`?" if close else ""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def matches(filter: Filter, values: Mapping[str, Any], fields: Mapping[str, FieldType]) -> bool:
+    """Whether a document passes: the reference that engines are held to.
+
+    Args:
+        filter: as parsed.
+        values: what the document has, as `retrievers.fields.fields_of` tells it.
+        fields: every field of the index and its type.
+
+    Raises:
+        FilterError: as `resolve`.
+    """
+    return _holds(resolve(filter, fields), values, fields)
+
+
+def _holds(resolved: Filter, values: Mapping[str, Any], fields: Mapping[str, FieldType]) -> bool:
+    match resolved:
+        case And(parts):
+            return all(_holds(part, values, fields) for part in parts)
+        case Or(parts):
+            return any(_holds(part, values, fields) for part in parts)
+        case Not(inner):
+            return not _holds(inner, values, fields)
+    own = comparables(values.get(resolved.field), fields[resolved.field])
+    match resolved:
+        case Eq(_, value):
+            return value in own
+        case In(_, wanted):
+            return any(value in wanted for value in own)
+        case Range():
+            return any(within(resolved, value) for value in own)
+        case Exists():
+            return bool(own)
+        case Prefix(_, prefix):
+            return any(isinstance(value, str) and value.startswith(prefix) for value in own)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def within(bounds: Range, value: Any) -> bool:
+    """Whether a value lies between the bounds of a resolved range."""
+    return (
+        (bounds.gte is None or value >= bounds.gte)
+        and (bounds.gt is None or value > bounds.gt)
+        and (bounds.lte is None or value <= bounds.lte)
+        and (bounds.lt is None or value < bounds.lt)
+    )

@@ -1,0 +1,170 @@
+"""Where specs and URLs become retrievers, writers and embedders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from retrievers import plugins
+from retrievers.embedders import LOCAL_EMBEDDERS, spec_of
+from retrievers.errors import ConfigError
+from retrievers.settings import EmbedderSettings, secret
+
+if TYPE_CHECKING:
+    from retrievers.protocols import Embedder, IndexWriter, RetrieverProtocol
+
+DEFAULT_EMBEDDER = "minilm"
+
+EMBEDDERS = {
+    "minilm": "retrievers.embedders.onnx:open_minilm",
+    "hashing": "retrievers.embedders.hashing:open_hashing",
+    "sentence-transformers": "retrievers.embedders.sentence_transformers:open_sentence_transformers",
+    "openai": "retrievers.embedders.openai:open_openai",
+}
+"""Built-in embedders: a factory `(argument, settings, key) -> Embedder`."""
+
+RETRIEVERS: dict[str, str] = {}
+"""Built-in retrievers by URL scheme. The embedded engine is what a path means."""
+
+COMING = {"opensearch": "OpenSearch", "elasticsearch": "Elasticsearch"}
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
+_MODULE_AND_CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def open_embedder(spec: str = "", settings: EmbedderSettings | None = None) -> Embedder | None:
+    """The embedder that a spec names; "none" is None, "" is the settings' or the default.
+
+    Raises:
+        ConfigError: an unknown spec, a missing extra or credential.
+    """
+    settings = settings or EmbedderSettings()
+    spec = spec or settings.spec or DEFAULT_EMBEDDER
+    if spec == "none":
+        return None
+    name = spec.partition(":")[0]
+    factory, argument = plugins.load("rlm_search.embedders", spec, EMBEDDERS)
+    if name in EMBEDDERS:
+        return cast("Embedder", factory(argument, settings, secret(settings.key_variable)))
+    return cast("Embedder", factory(argument) if argument else factory())
+
+
+def open_retriever(
+    url: str | Path,
+    *,
+    embedder: Embedder | Callable[[], Embedder] | str | None = None,
+    settings: EmbedderSettings | None = None,
+    **options: Any,
+) -> RetrieverProtocol:
+    """Open an index, or a retriever of your own, for asking.
+
+    Args:
+        url: the folder of an embedded index, `SCHEME://…` of an engine or entry point, or `module:Class`.
+        embedder: what turns queries into vectors: an embedder, a factory or a spec. None is the settings' or, where
+            these are silent too, the one that the index was built with.
+        settings: the `[embedder]` table.
+        options: keyword arguments for a class of your own.
+
+    Raises:
+        ConfigError: nothing to open at this URL.
+        IndexMismatch: the index was built with another embedder, or by a newer version.
+    """
+    url = str(url)
+    if scheme := _SCHEME.match(url):
+        return _by_scheme(scheme[1], url, options)
+    if _MODULE_AND_CLASS.fullmatch(url) and not Path(url).exists():
+        factory, _ = plugins.load("rlm_search.retrievers", url, {})
+        return cast("RetrieverProtocol", factory(**options))
+    from retrievers.embedded import EmbeddedRetriever
+
+    return EmbeddedRetriever(Path(url), embedder=_embedder_for(Path(url), embedder, settings or EmbedderSettings()))
+
+
+def open_writer(url: str | Path, *, embedder: Embedder | None) -> IndexWriter:
+    """Open an index for writing, making a new one where there is none.
+
+    Args:
+        url: the folder of an embedded index.
+        embedder: what its vectors are made with; None for an index without vectors.
+
+    Raises:
+        ConfigError: this URL cannot be written to.
+        IndexLocked: another process writes to it.
+        IndexMismatch: the index was built with another embedder, or by a newer version.
+    """
+    url = str(url)
+    if scheme := _SCHEME.match(url):
+        raise _no_engine(scheme[1])
+    from retrievers.embedded import EmbeddedWriter
+
+    return EmbeddedWriter(
+        Path(url),
+        embedder_name=embedder.name if embedder else "",
+        dimensions=embedder.dimensions if embedder else 0,
+    )
+
+
+def _by_scheme(scheme: str, url: str, options: dict[str, Any]) -> RetrieverProtocol:
+    if scheme in COMING:
+        raise _no_engine(scheme)
+    try:
+        factory, _ = plugins.load("rlm_search.retrievers", scheme, RETRIEVERS)
+    except ConfigError:
+        raise _no_engine(scheme) from None
+    return cast("RetrieverProtocol", factory(url, **options))
+
+
+def _no_engine(scheme: str) -> ConfigError:
+    if scheme in COMING:
+        return ConfigError(
+            f"{COMING[scheme]} is not supported by this version yet",
+            hint="give the path of a folder to use the embedded engine",
+        )
+    known = ", ".join(f"{name}://" for name in plugins.names("rlm_search.retrievers", RETRIEVERS)) or "none installed"
+    return ConfigError(f"no engine for `{scheme}://`", hint=f"a path opens the embedded engine; schemes: {known}")
+
+
+def _embedder_for(
+    path: Path, given: Embedder | Callable[[], Embedder] | str | None, settings: EmbedderSettings
+) -> Callable[[], Embedder] | None:
+    """A factory for the reader: nothing is loaded before a search needs a vector, another embedder is refused now."""
+    if callable(given):
+        return given
+    given = given or settings.spec
+    if given == "none":
+        return None
+    if not given:
+        return lambda: _opened(_own_embedder(path), settings)
+    chosen = _opened(given, settings) if isinstance(given, str) else given
+    _refuse_another(path, chosen)
+    return lambda: chosen
+
+
+def _refuse_another(path: Path, embedder: Embedder) -> None:
+    from retrievers.embedded import embedder_of
+    from retrievers.embedded.reader import mismatch
+
+    built = embedder_of(path)
+    if built and built != embedder.name:
+        raise mismatch(path, built, embedder.name)
+
+
+def _own_embedder(path: Path) -> str:
+    from retrievers.embedded import embedder_of
+
+    name = embedder_of(path)
+    if not name or name.startswith(LOCAL_EMBEDDERS):
+        return spec_of(name) or DEFAULT_EMBEDDER
+    raise ConfigError(
+        f"the index {path} was built with the embedder {name}",
+        hint=f"say so: RLM_SEARCH_EMBEDDER__SPEC={name}, or spec = {name!r} in the table [embedder] of rlm-search.toml",
+    )
+
+
+def _opened(spec: str, settings: EmbedderSettings) -> Embedder:
+    embedder = open_embedder(spec, settings)
+    if embedder is None:
+        raise ConfigError("this search needs an embedder, and `none` was given", hint="search by words: --mode lexical")
+    return embedder
