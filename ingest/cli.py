@@ -1,0 +1,245 @@
+"""The command `ingest`: read files into an index, and see to what became of them.
+
+Everything heavy is imported inside the commands, so that `--help` and `--version` answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from ingest.report import IngestReport
+    from ingest.signals import Signals
+    from retrievers.settings import Settings
+
+COMMANDS = ("run", "status", "failures", "retry", "forget")
+_OWN_OPTIONS = ("--help", "-h", "--version")
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _DefaultsToRun(click.Group):
+    """Help of the whole command: its own, and the options of `run`, which a bare PATH means."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage("ingest", "[OPTIONS] PATH...")
+        formatter.write_usage("ingest", "COMMAND [OPTIONS] [ARGS]...")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        run_context = click.Context(run, info_name="run", parent=ctx)
+        click.Command.format_options(run, run_context, formatter)
+        self.format_commands(ctx, formatter)
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_INDEX = click.option("--index", metavar="URL", help="The index: a folder. [default: .rlm-search/index]")
+_CONFIG = click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE", help="Settings, in place of rlm-search.toml."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_KIND = click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind (repeatable).")
+_RUNNING = (
+    click.option(
+        "--embedder", metavar="SPEC", help="minilm, none, sentence-transformers:NAME, openai:NAME, module:Class."
+    ),
+    click.option("--workers", type=click.IntRange(min=0), metavar="N", help="Processes that read files; 0: all CPUs."),
+    click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON, too."),
+    _JSON,
+    click.option("--quiet", "-q", is_flag=True, help="No progress."),
+    click.option("--verbose", "-v", is_flag=True, help="Name each file that fails."),
+    _CONFIG,
+)
+
+
+@click.group(
+    cls=_DefaultsToRun,
+    context_settings=_CONTEXT,
+    epilog="""\b
+Examples:
+  ingest ./archive
+  ingest ./archive --include '*.pdf' --index ./papers --embedder none
+  ingest status --json
+A file named like a command is read by `ingest ./status` or `ingest run status`.""",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, _, on: _version(c, on))
+def cli() -> None:
+    """Read files and folders into a searchable index.
+
+    Unchanged files are skipped; a run that was stopped goes on where it was. Text can be searched as soon as it is
+    written, vectors follow in the same run.
+    """
+
+
+@cli.command(
+    context_settings=_CONTEXT,
+    epilog="""\b
+Examples:
+  ingest ./archive
+  ingest run ./reports ./mail --exclude 'draft*' --report report.json
+  ingest ./archive --embedder none --rebuild""",
+)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@_options(
+    _INDEX,
+    click.option("--include", multiple=True, metavar="GLOB", help="Only files whose name or path matches."),
+    click.option("--exclude", multiple=True, metavar="GLOB", help="No files or folders that match."),
+    click.option("--rebuild", is_flag=True, help="Build a fresh index beside the old one and put it in its place."),
+    *_RUNNING,
+)
+def run(paths: Sequence[Path], rebuild: bool, **given: Any) -> int:
+    """Read PATH... into the index (what `ingest PATH...` does)."""
+    from ingest.commands import run_paths
+    from ingest.signals import say
+
+    _check_usage(paths, given)
+    report = run_paths(paths, options=_options_of(given), rebuild=rebuild)
+    if not report.files.found:
+        named = ", ".join(str(path) for path in paths)
+        say(f"no files found under {named}; hidden ones and those left out by --include and --exclude do not count")
+    return _finish(report, given)
+
+
+@cli.command(context_settings=_CONTEXT)
+@_options(_INDEX, _KIND, *_RUNNING)
+def retry(kinds: Sequence[str], **given: Any) -> int:
+    """Read files again that have failed."""
+    from ingest.commands import run_failed
+
+    _check_usage((), given)
+    return _finish(run_failed(kinds, options=_options_of(given)), given)
+
+
+@cli.command(context_settings=_CONTEXT, short_help="What the index holds, and how far a run is.")
+@_options(_INDEX, _JSON, _CONFIG)
+def status(index: str | None, as_json: bool, config: Path | None) -> int:
+    """What the index holds, the state of files, failures, and the run that goes on."""
+    from ingest.commands import status_of
+    from ingest.report import json_of
+    from ingest.status import lines
+
+    found = status_of(_settings(config, index=index))
+    click.echo(json_of(found) if as_json else "\n".join(lines(found)))
+    return 0
+
+
+@cli.command(context_settings=_CONTEXT)
+@_options(_INDEX, _KIND, _JSON, _CONFIG)
+def failures(index: str | None, kinds: Sequence[str], as_json: bool, config: Path | None) -> int:
+    """The files that could not be read, and why.
+
+    With --kind also those that no parser reads (unsupported), and those that were read with a warning: empty,
+    no-text-layer, pages-lost, repaired, encoding.
+    """
+    from ingest.commands import failures_of
+    from ingest.report import json_of
+    from ingest.status import failure_lines
+
+    found = failures_of(_settings(config, index=index), kinds)
+    click.echo(json_of({"failures": found}) if as_json else "\n".join(failure_lines(found)))
+    return 0
+
+
+@cli.command(context_settings=_CONTEXT, short_help="Remove documents, by path or by id.")
+@click.argument("names", nargs=-1, required=True, metavar="PATH|ID...")
+@_options(_INDEX, _JSON, _CONFIG)
+def forget(names: Sequence[str], index: str | None, as_json: bool, config: Path | None) -> int:
+    """Remove documents from the index: by file, by folder, or by document id."""
+    from ingest.commands import forget_names
+    from ingest.report import json_of
+
+    found = forget_names(names, _settings(config, index=index))
+    click.echo(json_of(found) if as_json else f"removed {found.documents:,} documents of {found.files:,} files")
+    return 0
+
+
+def _check_usage(paths: Sequence[Path], given: dict[str, Any]) -> None:
+    """Mistakes that are cheaper to say before the run than after."""
+    for path in paths:
+        if str(path) in COMMANDS and not path.exists():
+            raise click.UsageError(f"a command comes before all options: `ingest {path} …`")
+    if given["report"] is not None and not given["report"].absolute().parent.is_dir():
+        raise click.UsageError(f"--report: there is no folder {given['report'].parent}")
+
+
+def _options_of(given: dict[str, Any]) -> Any:
+    from ingest.commands import Options
+
+    table = {"workers": given["workers"]}
+    for key in ("include", "exclude"):
+        table[key] = given.get(key) or None
+    settings = _settings(given["config"], index=given["index"], embedder=given["embedder"], ingest=table)
+    return Options(settings=settings, progress=_progress(given), stopping=_signals().asking)
+
+
+def _signals() -> Signals:
+    signals: Signals = click.get_current_context().ensure_object(dict)["signals"]
+    return signals
+
+
+def _settings(
+    config: Path | None, *, index: str | None, embedder: str | None = None, ingest: dict[str, Any] | None = None
+) -> Settings:
+    from retrievers import settings
+
+    flags = {"index": {"url": index}, "embedder": {"spec": embedder}, "ingest": ingest or {}}
+    return settings.load(flags=flags, config_file=config)
+
+
+def _progress(given: dict[str, Any]) -> Any:
+    from ingest.progress import Bars, LogLines, Silent
+    from ingest.settings import wants_colour, wants_plain_output
+
+    if given["quiet"]:
+        return Silent
+    if sys.stderr.isatty() and not wants_plain_output():
+        return lambda: Bars(sys.stderr, verbose=given["verbose"], colour=wants_colour())
+    return lambda: LogLines(sys.stderr, verbose=given["verbose"])
+
+
+def _finish(report: IngestReport, given: dict[str, Any]) -> int:
+    from ingest.report import json_of, sentences
+
+    if given["report"] is not None:
+        given["report"].write_text(json_of(report) + "\n", encoding="utf-8")
+    click.echo(json_of(report) if given["as_json"] else "\n".join(sentences(report)))
+    return report.exit_code
+
+
+def _version(context: click.Context, is_asked: bool) -> None:
+    if not is_asked:
+        return
+    from importlib.metadata import version
+
+    click.echo(f"ingest, rlm-search {version('rlm-search')}")
+    context.exit(0)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command; never shows a traceback."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments and arguments[0] not in (*COMMANDS, *_OWN_OPTIONS):
+        arguments.insert(0, "run")
+    from ingest.signals import Signals
+
+    try:
+        code = cli.main(arguments, prog_name="ingest", standalone_mode=False, obj={"signals": Signals()})
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BaseException as error:  # noqa: BLE001 - fate: ends the run with one line and a hint
+        from ingest.endings import explain
+
+        sys.exit(explain(error))
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,280 @@
+"""What the commands do, without their printing: settings to parts, parts to a run, a run to a report."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from ingest import sources, stages, state
+from ingest.errors import SourceError
+from ingest.journal import FailedFile, Journal, path_key
+from ingest.pipeline import IngestRun
+from ingest.progress import Progress, Silent
+from ingest.report import IndexCounts, IngestReport, Tally, group
+from ingest.settings import IngestSettings, cache_folder, usable_cpus
+from ingest.state import OpenIndex, open_index, open_rebuilt
+from ingest.status import Status, read_status
+from ingest.types import Failure, Limits, SourceFile
+from ingest.workers import WorkerPool
+from ingest.writing import BatchedWriter, Batching
+from retrievers import registry
+from retrievers.protocols import Embedder
+from retrievers.settings import EmbedderSettings, IndexSettings, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the flags of a run come to.
+
+    Attributes:
+        progress: called when the run begins.
+        stopping: within it, a signal calls the function that it is given, and the block then ends with an exception.
+    """
+
+    settings: Settings
+    progress: Callable[[], Progress] = Silent
+    stopping: Callable[[Callable[[], None]], AbstractContextManager[None]] = lambda _: nullcontext()
+
+    @property
+    def url(self) -> str:
+        """Where the index is."""
+        return index_url(self.settings)
+
+
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """What `forget` has removed."""
+
+    documents: int
+    files: int
+
+
+def index_url(settings: Settings) -> str:
+    """Where the index is, as the settings say."""
+    return settings.table("index", IndexSettings).url
+
+
+def run_paths(paths: Sequence[Path], *, options: Options, rebuild: bool) -> IngestReport:
+    """Read files and folders into the index.
+
+    Raises:
+        SourceError: a path is missing.
+        Stopped: by a signal.
+    """
+    table = options.settings.table("ingest", IngestSettings)
+    find = _Finding(paths, table, state.folders_of(options.url))
+    found = find.files()
+    embedder = _embedder(options, rebuild=rebuild)
+    opened = open_rebuilt(options.url, embedder) if rebuild else open_index(options.url, embedder)
+    return _run(found, options, embedder, opened, count=find.count)
+
+
+def run_failed(kinds: Sequence[str], *, options: Options) -> IngestReport:
+    """Read failed files again."""
+    state.require_index(options.url)
+    embedder = _embedder(options, rebuild=False)
+    return _run(None, options, embedder, open_index(options.url, embedder), kinds=kinds)
+
+
+def status_of(settings: Settings) -> Status:
+    """What the index holds and what goes on."""
+    return read_status(index_url(settings))
+
+
+def failures_of(settings: Settings, kinds: Sequence[str]) -> list[FailedFile]:
+    """The failures that stand."""
+    state.require_index(index_url(settings))
+    path = state.journal_path(index_url(settings))
+    if not path.exists():
+        return []
+    with Journal(path) as journal:
+        return list(journal.failures(kinds))
+
+
+def forget_names(names: Sequence[str], settings: Settings) -> Forgotten:
+    """Remove documents by file, folder or id from index and journal.
+
+    Raises:
+        SourceError: a name that nothing in the index answers to.
+    """
+    url = index_url(settings)
+    state.require_index(url)
+    with open_index(url, state.recorded_embedder(url)) as index:
+        return _forget(names, index)
+
+
+def _run(
+    found: Iterator[SourceFile | Failure] | None,
+    options: Options,
+    embedder: Embedder | None,
+    opened: AbstractContextManager[OpenIndex],
+    *,
+    kinds: Sequence[str] = (),
+    count: Callable[[], int] | None = None,
+) -> IngestReport:
+    table = options.settings.table("ingest", IngestSettings)
+    with closing_of(embedder), opened as index:
+        index.journal.begin_run(embedder.name if embedder else "")
+        files = found if found is not None else _failed_files(index.journal, kinds)
+        with open_pool(table) as pool:
+            progress = options.progress()
+            run = IngestRun(
+                writer=index.writer,
+                journal=index.journal,
+                pool=pool,
+                reader=_reader(table),
+                embedder=embedder,
+                batching=Batching(documents=table.flush_documents, seconds=table.flush_seconds),
+                progress=progress,
+                ask_index=not index.is_known,
+            )
+            _count_ahead(run.tally, count)
+            try:
+                with options.stopping(run.stop):
+                    tally = run.run(files)
+            finally:
+                progress.close()
+        index.journal.drop_gone()
+        index.journal.end_run()
+        return _report(tally, index, options.url, embedder)
+
+
+def open_pool(table: IngestSettings) -> WorkerPool:
+    """Worker processes as the settings say."""
+    return WorkerPool(
+        table.workers or usable_cpus(),
+        options={"max_tokens": table.max_tokens},
+        limits=Limits(
+            cpu_seconds=table.file_seconds,
+            memory_bytes=table.file_memory_mb << 20,
+            file_bytes=table.file_size_mb << 20,
+        ),
+    )
+
+
+def _reader(table: IngestSettings) -> str:
+    """Names how files are read: with another name, every file is read again."""
+    return f"{stages.version()} tokens-{table.max_tokens}"
+
+
+def _count_ahead(tally: Tally, count: Callable[[], int] | None) -> None:
+    """Count the files beside the run, so that there is a time left to show."""
+    if count is None:
+        return
+
+    def set_expected() -> None:
+        tally.expected = count()
+
+    threading.Thread(target=set_expected, name="counting", daemon=True).start()
+
+
+@contextmanager
+def closing_of(embedder: Embedder | None) -> Iterator[None]:
+    """Closes what the embedder holds open, if it is of the kind that can be closed."""
+    try:
+        yield
+    finally:
+        close = getattr(embedder, "close", None)
+        if close is not None:
+            close()
+
+
+def _report(tally: Tally, index: OpenIndex, url: str, embedder: Embedder | None) -> IngestReport:
+    documents, chunks, vectors = index.journal.holdings.totals()
+    return IngestReport(
+        index=url,
+        embedder=embedder.name if embedder else "",
+        files=tally.files(),
+        documents=tally.documents,
+        pages=tally.pages,
+        chunks=tally.chunks,
+        vectors=tally.vectors,
+        bytes=tally.bytes,
+        formats=tally.formats,
+        failures=group(index.journal.failures()),
+        warnings=tally.warning_groups(),
+        notes=tuple(getattr(index.writer, "warnings", ())),  # not every engine has something to say
+        holds=IndexCounts(documents=documents, chunks=chunks, vectors=vectors),
+        seconds=round(tally.seconds, 3),
+        text_seconds=round(tally.text_seconds or tally.seconds, 3),
+        embedder_seconds=round(tally.embedder_seconds, 3),
+    )
+
+
+class _Finding:
+    """The files below the given paths, without the index itself."""
+
+    def __init__(self, paths: Sequence[Path], table: IngestSettings, own: Sequence[Path]) -> None:
+        self._paths, self._table = paths, table
+        self._own = [os.path.join(folder, "") for folder in own]
+
+    def files(self) -> Iterator[SourceFile | Failure]:
+        found = sources.find(self._paths, include=self._table.include, exclude=self._table.exclude)
+        return (file for file in found if not self._is_own(file.path))
+
+    def count(self) -> int:
+        return sum(1 for _ in self.files())
+
+    def _is_own(self, path: Path) -> bool:
+        return os.path.abspath(path).startswith(tuple(self._own)) if self._own else False
+
+
+def _failed_files(journal: Journal, kinds: Sequence[str]) -> Iterator[SourceFile | Failure]:
+    """The failed files as they are now, under the sources that they were found under."""
+    for path, source in journal.queue_again(kinds):
+        for file in sources.find([path]) if path.exists() else ():
+            if isinstance(file, Failure):
+                yield file
+            elif path_key(file.path) == path_key(path):
+                yield replace(file, source=source)
+
+
+def _embedder(options: Options, *, rebuild: bool) -> Embedder | None:
+    """As the settings say; where they are silent, the one that the index was built with."""
+    settings = options.settings.table("embedder", EmbedderSettings)
+    spec = settings.spec or ("" if rebuild else state.own_embedder_spec(options.url))
+    embedder = registry.open_embedder(spec, settings)
+    if embedder is None:
+        return None
+    from retrievers.embedders.cached import CachedEmbedder
+
+    return CachedEmbedder(embedder, cache_folder() / "vectors.db")
+
+
+def _forget(names: Sequence[str], index: OpenIndex) -> Forgotten:
+    journal, holdings = index.journal, index.journal.holdings
+    journal.begin_run("")
+    before = holdings.totals()[0]
+    files: list[bytes] = []
+
+    def drop() -> set[str]:
+        keys: set[str] = set()
+        for name in names:
+            dropped, emptied = _drop(name, journal)
+            keys |= dropped
+            files.extend(emptied)
+        journal.forget_files(files)
+        return keys
+
+    batched = BatchedWriter(index.writer, journal, reader=stages.version())
+    batched.put_right()
+    batched.forget(drop)
+    batched.flush()
+    journal.end_run()
+    return Forgotten(documents=before - holdings.totals()[0], files=len(set(files)))
+
+
+def _drop(name: str, journal: Journal) -> tuple[set[str], list[bytes]]:
+    """The keys of the documents that lose a holder, and the files that hold nothing any more."""
+    paths = journal.paths_below(Path(name))
+    if paths:
+        return journal.holdings.drop_files(paths), paths
+    keys, emptied = journal.holdings.drop_document(name)
+    if not keys:
+        raise SourceError(f"nothing in the index is named {name}", hint="give a path as it was ingested, or an id")
+    return keys, emptied

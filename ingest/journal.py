@@ -1,0 +1,349 @@
+"""The journal: which files were claimed, what became of each, and which runs there were. SQLite beside the index.
+
+The index is the truth about documents; the journal is what makes a run resumable and incremental. It is changed in one
+transaction that ends after the index has flushed, so it never says more than the index holds: a crash repeats work,
+before it would lose any. A journal that is lost costs reading the files again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from ingest.database import Database
+from ingest.holdings import HOLDINGS_SCHEMA, Holdings
+from ingest.types import Failure, SourceFile
+
+FileState: TypeAlias = Literal["claimed", "queued", "text", "vectors", "empty", "unsupported", "failed"]
+"""`claimed`: in flight; `queued`: failed, and to be tried again; `text`: searchable; `vectors`: by meaning, too."""
+
+DONE: frozenset[FileState] = frozenset({"text", "vectors", "empty", "unsupported"})
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files(
+  path BLOB PRIMARY KEY, source TEXT NOT NULL, fingerprint TEXT NOT NULL, size INTEGER NOT NULL,
+  state TEXT NOT NULL, reader TEXT NOT NULL DEFAULT '', run INTEGER NOT NULL DEFAULT 0,
+  generation INTEGER NOT NULL DEFAULT 0,
+  kind TEXT NOT NULL DEFAULT '', stage TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
+  hint TEXT NOT NULL DEFAULT '', transient INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+  documents INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0, warnings TEXT NOT NULL DEFAULT '',
+  seconds REAL NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS files_by_state ON files(state, kind);
+CREATE TABLE IF NOT EXISTS runs(
+  id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, started REAL NOT NULL, seen REAL NOT NULL, ended REAL,
+  embedder TEXT NOT NULL DEFAULT '', progress TEXT NOT NULL DEFAULT '');
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What the journal says about a file that was found: read it, or why not.
+
+    Attributes:
+        file: to be read; its `source` is the one under which the journal knows it.
+        known: the state of an unchanged file that is left alone; "" for one to be read.
+        again: the same path came up before in this run.
+    """
+
+    file: SourceFile
+    known: FileState | Literal[""] = ""
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEnd:
+    """A file that was read to its end, with what it held."""
+
+    file: SourceFile
+    empty: bool
+    documents: int
+    pages: int
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedFile:
+    """A failure that stands."""
+
+    path: str
+    source: str
+    kind: str
+    stage: str
+    message: str
+    hint: str
+    attempts: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run as the journal knows it; times are seconds since the epoch, `ended` None for one that was killed."""
+
+    id: int
+    pid: int
+    started: float
+    seen: float
+    ended: float | None
+    embedder: str
+    progress: str
+
+
+class Journal:
+    """One open journal. Safe to call from several threads; one process writes at a time.
+
+    Attributes:
+        is_new: the file did not exist, so the index may hold documents that the journal does not know.
+        run: number of the current run, 0 before `begin_run`.
+        holdings: which file holds which document.
+        transaction: a block whose changes become durable together when it ends, or not at all.
+
+    Raises:
+        JournalError: it cannot be read or written, or a newer version wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_new = not path.exists()
+        self.run = 0
+        self._database = Database(path, schema=_SCHEMA + HOLDINGS_SCHEMA, version=_VERSION)
+        self._execute = self._database.execute
+        self.transaction = self._database.transaction
+        self.holdings = Holdings(self._execute)
+
+    # --- runs -------------------------------------------------------------------------------------------------------
+
+    def begin_run(self, embedder: str) -> None:
+        """Start a run: its number tells its claims from those of runs that were killed."""
+        now = time.time()
+        cursor = self._execute(
+            "INSERT INTO runs(pid, started, seen, embedder) VALUES(?, ?, ?, ?)", (os.getpid(), now, now, embedder)
+        )
+        self.run = cursor.lastrowid or 0
+        self._execute("DELETE FROM runs WHERE id <= ?", (self.run - 100,))
+
+    def beat(self, progress: str) -> None:
+        """Say that the run goes on, and how far it is (JSON), for `ingest status` in another terminal."""
+        self._execute("UPDATE runs SET seen = ?, progress = ? WHERE id = ?", (time.time(), progress, self.run))
+
+    def end_run(self) -> None:
+        """Say that the run came to its end."""
+        now = time.time()
+        self._execute("UPDATE runs SET seen = ?, ended = ? WHERE id = ?", (now, now, self.run))
+
+    def last_run(self) -> RunRecord | None:
+        """The newest run."""
+        row = self._execute(
+            "SELECT id, pid, started, seen, ended, embedder, progress FROM runs ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return None
+        keys = ("id", "pid", "started", "seen", "ended", "embedder", "progress")
+        return RunRecord(**dict(zip(keys, row, strict=True)))
+
+    # --- files ------------------------------------------------------------------------------------------------------
+
+    def claim(self, file: SourceFile, reader: str) -> Claim:
+        """Take a file in hand, unless it was done before with the same content and by the same reader.
+
+        Args:
+            file: as found.
+            reader: version of parsers and chunker; another one reads every file again.
+        """
+        path = path_key(file.path)
+        row = self._execute(
+            "SELECT source, fingerprint, size, state, reader, run, transient FROM files WHERE path = ?", (path,)
+        ).fetchone()
+        if row is None:
+            self._execute(
+                "INSERT INTO files(path, source, fingerprint, size, state, run) VALUES(?, ?, ?, ?, 'claimed', ?)",
+                (path, file.source, file.fingerprint, file.size, self.run),
+            )
+            return Claim(file=file)
+        source, fingerprint, size, state, read_by, run, transient = row
+        if run == self.run:
+            return Claim(file=file, again=True)
+        if read_by == reader and (state in DONE or (state == "failed" and not transient)):
+            if fingerprint == file.fingerprint:
+                return Claim(file=file, known=state)
+            if fingerprint and size == file.size and state in ("text", "vectors") and self._is_same(path, file):
+                self._execute("UPDATE files SET fingerprint = ? WHERE path = ?", (file.fingerprint, path))
+                return Claim(file=file, known=state)
+        self._execute(
+            "UPDATE files SET state = 'claimed', run = ?, size = ?, attempts = iif(fingerprint = ?, attempts, 0),"
+            " fingerprint = ? WHERE path = ?",
+            (self.run, file.size, file.fingerprint, file.fingerprint, path),
+        )
+        return Claim(file=_named(file, source))
+
+    def _is_same(self, path: bytes, file: SourceFile) -> bool:
+        """It was touched or copied, and its bytes are what they were: cheaper to see than to read it again."""
+        content_hash = self.holdings.hash_of_whole(path)
+        if not content_hash:
+            return False
+        try:
+            with file.path.open("rb") as content:
+                return hashlib.file_digest(content, "sha256").hexdigest() == content_hash
+        except OSError:
+            return False
+
+    def touch(self, path: bytes) -> None:
+        """Documents of this file are arriving: what it held in earlier runs is out of date when it has ended."""
+        self._execute("UPDATE files SET generation = ? WHERE path = ?", (self.run, path))
+
+    def finish(self, end: FileEnd, reader: str) -> None:
+        """A file was read and its documents are written."""
+        self._execute(
+            "UPDATE files SET state = ?, reader = ?, kind = '', stage = '', message = '', hint = '', transient = 0,"
+            " attempts = 0, documents = ?, pages = ?, warnings = ?, seconds = ? WHERE path = ?",
+            (
+                "empty" if end.empty else "text",
+                reader,
+                end.documents,
+                end.pages,
+                ",".join(sorted(set(end.warnings))),
+                end.seconds,
+                path_key(end.file.path),
+            ),
+        )
+
+    def fail(self, failure: Failure, reader: str) -> None:
+        """A file could not be had; counts an attempt. A folder that could not be listed is kept in the same way."""
+        state = "unsupported" if failure.kind == "unsupported" else "failed"
+        fingerprint, size = (failure.file.fingerprint, failure.file.size) if failure.file else ("", 0)
+        self._execute(
+            "INSERT INTO files(path, source, fingerprint, size, state, reader, run, kind, stage, message, hint,"
+            " transient, attempts, seconds) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)"
+            " ON CONFLICT(path) DO UPDATE SET state = excluded.state, reader = excluded.reader, run = excluded.run,"
+            " kind = excluded.kind, stage = excluded.stage, message = excluded.message, hint = excluded.hint,"
+            " transient = excluded.transient, attempts = attempts + 1, seconds = excluded.seconds",
+            (
+                path_key(failure.path),
+                failure.source,
+                fingerprint,
+                size,
+                state,
+                reader,
+                self.run,
+                failure.kind,
+                failure.stage,
+                failure.message,
+                failure.hint,
+                failure.transient or failure.kind in ("unreadable", "vanished", "embed", "write"),
+                failure.seconds,
+            ),
+        )
+
+    def queue_again(self, kinds: Sequence[str] = ()) -> list[tuple[Path, str]]:
+        """Queue failed files again, of all kinds or of these; gives path and source of each."""
+        where, arguments = _failed(kinds)
+        with self.transaction():
+            rows = self._execute(f"SELECT path, source FROM files WHERE {where}", arguments).fetchall()  # noqa: S608 - placeholders only
+            self._execute(f"UPDATE files SET state = 'queued' WHERE {where}", arguments)  # noqa: S608 - placeholders only
+        return [(Path(os.fsdecode(path)), source) for path, source in rows]
+
+    def read_again(self, path: bytes) -> None:
+        """Let the next run that finds this file read it, changed or not."""
+        self._execute("UPDATE files SET fingerprint = '' WHERE path = ?", (path,))
+
+    def failures(self, kinds: Sequence[str] = ()) -> Iterator[FailedFile]:
+        """What failed and still stands, ordered by kind and source.
+
+        With `kinds` also unsupported files, and files that were read with a warning of such a kind.
+        """
+        where, arguments = _failed(kinds)
+        rows = self._execute(
+            "SELECT path, source, kind, stage, message, hint, attempts, size FROM files"  # noqa: S608 - placeholders only
+            f" WHERE {where} ORDER BY kind, source",
+            arguments,
+        )
+        yield from (_failed_file(*row) for row in rows)
+        for kind in kinds:
+            rows = self._execute(
+                "SELECT path, source, ?1, 'parse', iif(state = 'unsupported', message, 'read, with this warning'),"
+                " '', attempts, size FROM files WHERE (state = 'unsupported' AND kind = ?1)"
+                " OR instr(',' || warnings || ',', ',' || ?1 || ',') ORDER BY source",
+                (kind,),
+            )
+            yield from (_failed_file(*row) for row in rows)
+
+    def drop_gone(self) -> None:
+        """Failures of what is not there any more, and of folders that can be listed now, stand no longer."""
+        rows = self._execute(
+            "SELECT path FROM files WHERE state IN ('failed', 'queued', 'claimed') AND run < ?", (self.run,)
+        )
+        self.forget_files([path for (path,) in rows.fetchall() if _is_gone(path) or _is_readable_folder(path)])
+
+    def files_by_state(self) -> dict[str, int]:
+        """How many files are in each state."""
+        return dict(self._execute("SELECT state, count(*) FROM files GROUP BY state ORDER BY state").fetchall())
+
+    def failures_by_kind(self) -> dict[str, int]:
+        """How many failures of each kind stand."""
+        rows = self._execute("SELECT kind, count(*) FROM files WHERE state IN ('failed', 'queued') GROUP BY kind")
+        return dict(rows.fetchall())
+
+    def paths_below(self, path: Path) -> list[bytes]:
+        """The known files at or below a path."""
+        key = path_key(path)
+        rows = self._execute(
+            "SELECT path FROM files WHERE path = ? OR (path >= ? AND path < ?)", (key, key + b"/", key + b"0")
+        )
+        return [row[0] for row in rows]
+
+    def forget_files(self, paths: Iterable[bytes]) -> None:
+        """Drop files, so that they are read again when they are found again."""
+        for path in paths:
+            self._execute("DELETE FROM files WHERE path = ?", (path,))
+
+    def mark_vectors(self, document_ids: Iterable[str]) -> None:
+        """These documents have their vectors; a file all of whose documents have them is complete."""
+        self.holdings.mark_vectors(document_ids)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def path_key(path: Path) -> bytes:
+    """A path as the journal knows it: absolute, links unresolved, in bytes, since a name may be no valid Unicode."""
+    return os.fsencode(os.path.abspath(path))
+
+
+def _failed_file(path: bytes, *rest: Any) -> FailedFile:
+    keys = ("source", "kind", "stage", "message", "hint", "attempts", "size")
+    return FailedFile(path=path.decode("utf-8", "backslashreplace"), **dict(zip(keys, rest, strict=True)))
+
+
+def _is_gone(path: bytes) -> bool:
+    return not os.path.lexists(path)
+
+
+def _is_readable_folder(path: bytes) -> bool:
+    return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
+
+
+def _named(file: SourceFile, source: str) -> SourceFile:
+    if file.source == source:
+        return file
+    return SourceFile(
+        path=file.path, source=source, size=file.size, mtime_ns=file.mtime_ns, fingerprint=file.fingerprint
+    )
+
+
+def _failed(kinds: Sequence[str]) -> tuple[str, list[str]]:
+    if not kinds:
+        return "state IN ('failed', 'queued')", []
+    return f"state IN ('failed', 'queued') AND kind IN ({','.join('?' * len(kinds))})", list(kinds)

@@ -1,0 +1,154 @@
+"""The process that workers are forked from: it has loaded what they need once, reads no file, and buries its dead.
+
+Started by exec, so never a fork of a process with threads; it has one thread of its own. Its parent asks for a worker
+by sending one end of a socket pair; the answer is a process id. When a worker is gone the parent is told how it ended
+and how large it was. When the parent is gone, however it went, so is everybody here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+from typing import NamedTuple, NoReturn
+
+import msgspec
+
+from ingest.types import Limits
+from ingest.worker import Task, confine, work
+
+FORK, KILL = b"F", b"K"
+BORN, GONE = b"B", b"G"
+_ORDER = struct.Struct(">cI")  # what to do, and to which process id
+_NEWS = struct.Struct(">cIIIQ")
+
+
+class News(NamedTuple):
+    """A worker was born, or is gone: by `signal`, or with `status` where that is 0; `peak_bytes` large at most."""
+
+    what: bytes
+    pid: int
+    signal: int = 0
+    status: int = 0
+    peak_bytes: int = 0
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the workers are for: `task` names a `module:function` that is given `options` and returns a `Task`."""
+
+    task: str
+    options: dict[str, str | int | float | bool]
+    limits: Limits
+
+    def load(self) -> Task:
+        """Import the task and everything that it will need."""
+        module, _, name = self.task.partition(":")
+        task: Task = getattr(importlib.import_module(module), name)(**self.options)
+        return task
+
+
+def send_order(control: socket.socket, order: bytes, pid: int = 0, fds: tuple[int, ...] = ()) -> None:
+    """Ask the nursery for something: `FORK` with one end of a socket pair, or `KILL` with a process id."""
+    socket.send_fds(control, [_ORDER.pack(order, pid)], fds)
+
+
+def receive_news(control: socket.socket) -> News | None:
+    """What has happened in the nursery; None when it is gone."""
+    try:
+        message = control.recv(_NEWS.size, socket.MSG_WAITALL)
+    except ConnectionError:
+        return None
+    return News(*_NEWS.unpack(message)) if len(message) == _NEWS.size else None
+
+
+def main(control_fd: int, plan_json: str) -> None:
+    """Serve the process at the other end of `control_fd` until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    plan = msgspec.json.decode(plan_json, type=Plan)
+    task = plan.load()
+    gc.collect()
+    gc.freeze()  # the collector leaves alone what is loaded by now, so that it stays shared with the workers
+    with socket.socket(fileno=control_fd) as control:
+        _Nursery(control, task, plan.limits).serve()
+
+
+class _Nursery:
+    def __init__(self, control: socket.socket, task: Task, limits: Limits) -> None:
+        self._control, self._task, self._limits = control, task, limits
+        self._children: set[int] = set()
+
+    def serve(self) -> None:
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # without a handler nothing is written to the pipe
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._control, selectors.EVENT_READ)
+            selector.register(reader, selectors.EVENT_READ)
+            alive = True
+            while alive:
+                ready = {key.fd for key, _ in selector.select()}
+                if reader in ready:
+                    os.read(reader, 4096)
+                    self._bury()
+                if self._control.fileno() in ready:
+                    alive = self._obey()
+        self._end()
+
+    def _obey(self) -> bool:
+        """Do the one thing that is asked for; False when the parent is gone."""
+        try:
+            message, fds, _, _ = socket.recv_fds(self._control, _ORDER.size, 1)
+        except ConnectionError:
+            return False
+        if len(message) < _ORDER.size:
+            return False
+        order, pid = _ORDER.unpack(message)
+        if order == FORK:
+            self._fork(fds[0])
+        elif pid in self._children:  # not buried yet, so the number is still its own
+            os.kill(pid, signal.SIGKILL)
+        return True
+
+    def _fork(self, connection_fd: int) -> None:
+        pid = os.fork()
+        if not pid:
+            self._become_a_worker(connection_fd)
+        os.close(connection_fd)
+        self._children.add(pid)
+        self._tell(News(BORN, pid))
+
+    def _become_a_worker(self, connection_fd: int) -> NoReturn:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._control.close()
+        os.dup2(1, 2)  # a null device: nobody reads the pipe while all goes well, and a full one would stop the worker
+        with socket.socket(fileno=connection_fd) as connection:
+            confine(self._limits)
+            work(connection, self._task, self._limits)
+        sys.exit(0)
+
+    def _bury(self) -> None:
+        while self._children:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if not pid:
+                return
+            self._children.discard(pid)
+            code = os.waitstatus_to_exitcode(status)
+            self._tell(News(GONE, pid, max(-code, 0), max(code, 0), usage.ru_maxrss * 1024))
+
+    def _end(self) -> None:
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._children:
+            os.waitpid(pid, 0)
+
+    def _tell(self, news: News) -> None:
+        with contextlib.suppress(OSError):  # the parent is gone: the next look at the socket says so
+            self._control.sendall(_NEWS.pack(*news))

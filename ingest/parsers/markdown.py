@@ -1,0 +1,84 @@
+"""Markdown, kept as it is written; its headings and its front matter are read out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ingest.parsers.text import decode
+from ingest.types import Parsed
+from retrievers.types import Heading, MetadataValue
+
+_LINE = re.compile(r"^.*$", re.MULTILINE)
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_ATX = re.compile(r" {0,3}(?P<marks>#{1,6})[ \t]+(?P<title>.*?)[ \t]*#*[ \t]*$")
+_UNDERLINE = re.compile(r" {0,3}(?:(?P<first>=+)|-{2,})[ \t]*$")
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<entries>.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_ENTRY = re.compile(r"^(?P<key>[A-Za-z][\w \-]*):[ \t]+(?P<value>\S.*?)[ \t]*$", re.MULTILINE)
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_EMPHASIS = re.compile(r"[*_`]{1,3}(?=\S)(.+?)(?<=\S)[*_`]{1,3}")
+
+
+def parse(path: Path) -> Iterator[Parsed]:
+    """The file as one document."""
+    decoded = decode(path.read_bytes())
+    entries, begin = front_matter(decoded.text)
+    headings = tuple(headings_of(decoded.text, begin))
+    first = headings[0].title if headings and headings[0].level == 1 else ""
+    title = entries.pop("title", "")
+    yield Parsed(
+        text=decoded.text,
+        media_type="text/markdown",
+        title=str(title) or first,
+        headings=headings,
+        metadata=entries,
+        warnings=decoded.warnings,
+    )
+
+
+def front_matter(text: str) -> tuple[dict[str, MetadataValue], int]:
+    """The plain `key: value` lines of a YAML header, and where the document proper begins."""
+    match = _FRONT_MATTER.match(text)
+    if match is None:
+        return {}, 0
+    pairs = ((entry["key"].strip().lower(), entry["value"].strip("'\"")) for entry in _ENTRY.finditer(match["entries"]))
+    return dict(pairs), match.end()
+
+
+def headings_of(text: str, begin: int = 0) -> Iterator[Heading]:
+    """The headings, with `#` or underlined, outside fenced code."""
+    fence = ""
+    paragraph: re.Match[str] | None = None
+    for line in _LINE.finditer(text, begin):
+        opened = _FENCE.match(line[0])
+        if opened:
+            fence = _after_a_fence(fence, opened[1])
+        if fence or opened:
+            paragraph = None
+            continue
+        marked = _ATX.match(line[0])
+        if marked and marked["title"]:
+            start = line.start() + len(line[0]) - len(line[0].lstrip())
+            yield Heading(title=plain(marked["title"]), level=len(marked["marks"]), start=start)
+        underline = _UNDERLINE.match(line[0]) if paragraph is not None else None
+        if underline and paragraph is not None:
+            start = paragraph.start() + len(paragraph[0]) - len(paragraph[0].lstrip())
+            yield Heading(title=plain(paragraph[0].strip()), level=1 if underline["first"] else 2, start=start)
+        paragraph = line if line[0].strip() and not marked and not underline and _is_prose(line[0]) else None
+
+
+def _after_a_fence(fence: str, marks: str) -> str:
+    """The fence that is open after a line that begins with these marks."""
+    if not fence:
+        return marks
+    return "" if marks[0] == fence[0] and len(marks) >= len(fence) else fence
+
+
+def _is_prose(line: str) -> bool:
+    return line.lstrip()[0] not in "|>-*+#<" and not line.startswith(("    ", "\t"))
+
+
+def plain(markup: str) -> str:
+    """A heading without links and emphasis."""
+    return _EMPHASIS.sub(r"\1", _LINK.sub(r"\1", markup)).strip()

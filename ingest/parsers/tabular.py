@@ -1,0 +1,90 @@
+"""Tables in text files: each row a line that carries its header, so that a row found alone can be understood."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ingest.errors import ParseError
+from ingest.parsers.text import decode
+from ingest.parsers.writing import row_text
+from ingest.types import Parsed
+
+_SAMPLE = 16_384
+_DELIMITERS = ",;\t|"
+_LONGEST_FIELD = 16 << 20
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+def parse_csv(path: Path) -> Iterator[Parsed]:
+    """The file as one document; its delimiter is found out.
+
+    Raises:
+        ParseError: a field has no end.
+    """
+    yield from _parse(path, "text/csv", None)
+
+
+def parse_tsv(path: Path) -> Iterator[Parsed]:
+    """The file as one document; fields end at tabs.
+
+    Raises:
+        ParseError: a field has no end.
+    """
+    yield from _parse(path, "text/tab-separated-values", "\t")
+
+
+def _parse(path: Path, media_type: str, delimiter: str | None) -> Iterator[Parsed]:
+    decoded = decode(path.read_bytes())
+    delimiter = delimiter or _delimiter(decoded.text[:_SAMPLE])
+    csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        text = "\n".join(_lines(csv.reader(io.StringIO(decoded.text), delimiter=delimiter)))
+    except csv.Error as error:
+        raise ParseError(f"it is no table: {error}") from error
+    yield Parsed(text=text, media_type=media_type, warnings=decoded.warnings)
+
+
+def _lines(rows: Iterator[Sequence[str]]) -> Iterator[str]:
+    header: Sequence[str] = ()
+    for number, row in enumerate(filter(any, rows)):
+        if not number and _is_header(row):
+            header = row
+            yield row_text(row)
+        else:
+            yield row_text(row, header)
+
+
+def _is_header(row: Sequence[str]) -> bool:
+    """Mostly names, each once, and no numbers but years."""
+    names = [cell.strip() for cell in row if cell.strip()]
+    numbers = [name for name in names if _is_number(name)]
+    has_gaps = 2 * len(names) < len(row)
+    is_distinct = len(set(names)) == len(names) > max(1, len(numbers))
+    return is_distinct and not has_gaps and all(_YEAR.fullmatch(number) for number in numbers)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", ""))
+    except ValueError:
+        return False
+    return True
+
+
+def _delimiter(sample: str) -> str:
+    """The delimiter that cuts the first lines into the same number of fields, the more the better."""
+    lines = [line for line in sample.split("\n")[:50] if line.strip()][:-1] or sample.split("\n")[:1]
+    return max(_DELIMITERS, key=lambda candidate: _fit(lines, candidate))
+
+
+def _fit(lines: Sequence[str], delimiter: str) -> tuple[float, int]:
+    try:
+        widths = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error:
+        return (0.0, 0)
+    common = max(set(widths), key=widths.count) if widths else 1
+    return (widths.count(common) / len(widths), common) if common > 1 else (0.0, 0)

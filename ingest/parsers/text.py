@@ -1,0 +1,112 @@
+"""Plain text, and the decoding of bytes that all text formats share."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ingest.errors import UnsupportedFormat
+from ingest.types import Parsed
+
+_BOMS = (  # UTF-32 before UTF-16: its mark begins with the other's
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE = 64 << 10
+_CONTROLS = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f]")
+_JUNK = 0.04  # share of control characters above which it is no text: of random bytes it is 0.11
+_DAMAGE = 10  # one bad byte for so many good characters beyond ASCII: it is UTF-8, and damaged
+_NULS = 0.2  # share of zero bytes above which Latin text is UTF-16 without a mark
+
+
+class Decoded(NamedTuple):
+    """Text with newlines as LF, and whether its encoding had to be guessed."""
+
+    text: str
+    is_guess: bool
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """As in `Parsed.warnings`."""
+        return ("encoding",) if self.is_guess else ()
+
+
+def parse(path: Path) -> Iterator[Parsed]:
+    """The file as one document."""
+    decoded = decode(path.read_bytes())
+    yield Parsed(text=decoded.text, media_type="text/plain", warnings=decoded.warnings)
+
+
+def decode(content: bytes) -> Decoded:
+    """Bytes to text: by byte order mark, as UTF-8, else by statistics.
+
+    Raises:
+        UnsupportedFormat: it is no text at all.
+    """
+    encoding = encoding_of(content)
+    is_guess = encoding is None
+    text = content.decode(encoding or guess(content), "replace")
+    return Decoded(normalised(text), is_guess)
+
+
+def normalised(text: str) -> str:
+    """The text with newlines as LF and without a byte order mark."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def encoding_of(content: bytes) -> str | None:
+    """The encoding where it is beyond doubt, else None.
+
+    Raises:
+        UnsupportedFormat: it is no text at all.
+    """
+    for bom, encoding in _BOMS:
+        if content.startswith(bom):
+            return encoding
+    sample = content[:_SAMPLE]
+    zeros = sample.count(0)
+    if zeros > _NULS * len(sample):
+        return _utf16_without_mark(sample)
+    if len(_CONTROLS.findall(sample)) > _JUNK * len(sample):
+        raise UnsupportedFormat("it holds binary data, whatever its name says")
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return "utf-8"
+
+
+def _utf16_without_mark(sample: bytes) -> str:
+    high, low = sample[::2].count(0), sample[1::2].count(0)
+    encoding = "utf-16-be" if high > low else "utf-16-le"
+    text = sample[: len(sample) // 2 * 2].decode(encoding, "replace")
+    odd = sum((character < " " and not character.isspace()) or character == "\ufffd" for character in text)
+    if min(high, low) > _JUNK * len(sample) or odd > _JUNK * len(text):
+        raise UnsupportedFormat("it holds binary data, whatever its name says")
+    return encoding
+
+
+def guess(content: bytes) -> str:
+    """The most likely encoding of text that is not quite UTF-8, by statistics of its beginning."""
+    sample = content[:_SAMPLE].decode("utf-8", "replace")
+    if _DAMAGE * sample.count("\ufffd") < sum(not character.isascii() for character in sample):
+        return "utf-8"
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(content[:_SAMPLE]).best()
+    return best.encoding if best is not None else "cp1252"
+
+
+def known(encoding: str) -> str | None:
+    """The name of an encoding that a file declares, None where there is no such encoding of text."""
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError):
+        return None
+    return encoding

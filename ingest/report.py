@@ -1,0 +1,316 @@
+"""What a run did: counted while it goes on, told when it ends, as sentences or as one JSON object."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+import msgspec
+
+from ingest.journal import FailedFile
+from ingest.types import Failure, ParsedFile
+
+_EXAMPLES = 3
+_FORMATS = 40  # names like log.1, log.2 … would be a format each
+WHAT_TO_DO = {
+    "broken": "open the file and save it again, or leave it out with --exclude",
+    "encrypted": "save a copy without password",
+    "timeout": "raise `file_seconds` in the table [ingest], then `ingest retry --kind timeout`",
+    "memory": "raise `file_memory_mb` in the table [ingest], then `ingest retry --kind memory`",
+    "crashed": "`ingest retry --kind crashed`, then leave the file out with --exclude",
+    "unreadable": "make the file readable and run the same command again",
+    "vanished": "run the same command again",
+    "too-large": "split the file, or raise `file_size_mb` in the table [ingest]",
+    "embed": "its text can be searched; run the same command again for its vectors",
+    "write": "run the same command again",
+}
+"""What somebody can do about a failure of each kind."""
+
+
+WHAT_IT_MEANS = {
+    "empty": "there is no text in it",
+    "no-text-layer": "its pages are pictures: run OCR over it first",
+    "pages-lost": "some of its pages cannot be read",
+    "repaired": "it is damaged, and was read as far as it goes",
+    "encoding": "its encoding was guessed",
+    "unsupported": "no parser reads this format",
+}
+"""What a warning of each kind says."""
+
+
+class FormatCount(msgspec.Struct, kw_only=True):
+    """What was read of one format."""
+
+    files: int = 0
+    documents: int = 0
+    pages: int = 0
+    chunks: int = 0
+    bytes: int = 0
+    parse_seconds: float = 0.0
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that failed, and why."""
+
+    source: str
+    message: str
+    attempts: int
+
+
+class FailureGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """The failures of one kind that stand, earlier ones included, with up to three examples."""
+
+    kind: str
+    count: int
+    hint: str
+    examples: tuple[Example, ...]
+
+
+class WarningGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents that were read in this run, and what their owner should know; with up to three sources."""
+
+    kind: str
+    count: int
+    hint: str
+    examples: tuple[str, ...]
+
+
+class FileCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the files that were found: `found` is the sum of the others."""
+
+    found: int = 0
+    read: int = 0
+    unchanged: int = 0
+    unsupported: int = 0
+    failed: int = 0
+    unfinished: int = 0
+
+
+class IndexCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the index holds in all."""
+
+    documents: int = 0
+    chunks: int = 0
+    vectors: int = 0
+
+
+class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole run. Counts are of this run, but for `failures` (all that stand) and `holds` (the whole index).
+
+    Attributes:
+        vectors: chunks embedded in this run.
+        embedder_seconds: of the wall clock, spent inside the embedder.
+        text_seconds: until all text was searchable.
+        notes: what the index has to say, a sentence each.
+    """
+
+    index: str
+    embedder: str
+    files: FileCounts
+    documents: int
+    pages: int
+    chunks: int
+    vectors: int
+    bytes: int
+    formats: dict[str, FormatCount]
+    failures: tuple[FailureGroup, ...]
+    warnings: tuple[WarningGroup, ...]
+    holds: IndexCounts
+    seconds: float
+    text_seconds: float
+    embedder_seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 4 where failures stand."""
+        return 4 if self.failures else 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts of a run that goes on. Owned by the main thread, but for `known` and `found`: the reader's."""
+
+    started: float = field(default_factory=time.monotonic)
+    found: int = 0
+    expected: int | None = None
+    known: Counter[str] = field(default_factory=Counter)
+    read: int = 0
+    unsupported: int = 0
+    failed: int = 0
+    documents: int = 0
+    pages: int = 0
+    chunks: int = 0
+    bytes: int = 0
+    vectors: int = 0
+    vectors_expected: int = 0
+    formats: dict[str, FormatCount] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
+    warned: Counter[str] = field(default_factory=Counter)
+    text_seconds: float | None = None
+    embedder_seconds: float = 0.0
+
+    @property
+    def files_done(self) -> int:
+        """Files that need no more reading in this run."""
+        return self.read + self.failed + self.unsupported + self.known.total()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.started
+
+    def take(self, parsed: ParsedFile) -> None:
+        """Count what was read of a file."""
+        chunks = sum(len(item.chunks) for item in parsed.documents)
+        name = format_of(parsed.file.source)
+        if name not in self.formats and len(self.formats) >= _FORMATS:
+            name = "others"
+        count = self.formats.setdefault(name, FormatCount())
+        count.files += parsed.last
+        count.documents += len(parsed.documents)
+        count.pages += parsed.pages
+        count.chunks += chunks
+        count.bytes += parsed.bytes_read
+        count.parse_seconds += parsed.seconds
+        self.read += parsed.last
+        self.documents += len(parsed.documents)
+        self.pages += parsed.pages
+        self.chunks += chunks
+        self.bytes += parsed.bytes_read
+        for warned in parsed.warnings:
+            self._warn(warned.kind, warned.source)
+
+    def fail(self, failure: Failure) -> None:
+        """Count a file that cannot be had."""
+        if failure.kind == "unsupported":
+            self.unsupported += 1
+            self._warn("unsupported", failure.source)
+            return
+        self.failed += 1
+
+    def _warn(self, kind: str, source: str) -> None:
+        self.warned[kind] += 1
+        examples = self.warnings.setdefault(kind, [])
+        if len(examples) < _EXAMPLES:
+            examples.append(source)
+
+    def warning_groups(self) -> tuple[WarningGroup, ...]:
+        """What was warned of, by kind; most frequent first."""
+        return tuple(
+            WarningGroup(
+                kind=kind, count=count, hint=WHAT_IT_MEANS.get(kind, ""), examples=tuple(self.warnings.get(kind, ()))
+            )
+            for kind, count in sorted(self.warned.items(), key=lambda pair: (-pair[1], pair[0]))
+        )
+
+    def files(self) -> FileCounts:
+        """What became of the files."""
+        known = self.known
+        unchanged = known.total() - known["failed"] - known["unsupported"]
+        return FileCounts(
+            found=self.found,
+            read=self.read,
+            unchanged=unchanged,
+            unsupported=self.unsupported + known["unsupported"],
+            failed=self.failed + known["failed"],
+            unfinished=max(0, self.found - self.files_done),
+        )
+
+
+def json_of(value: object) -> str:
+    """One JSON object, indented."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def format_of(source: str) -> str:
+    """A short name of a file's format: its suffix."""
+    return PurePosixPath(source).suffix.lower().removeprefix(".") or "no suffix"
+
+
+def group(failures: Iterable[FailedFile]) -> tuple[FailureGroup, ...]:
+    """Failures by kind, each with what can be done about it; most frequent first."""
+    by_kind: dict[str, list[FailedFile]] = {}
+    counts: Counter[str] = Counter()
+    for failure in failures:
+        counts[failure.kind] += 1
+        examples = by_kind.setdefault(failure.kind, [])
+        if len(examples) < _EXAMPLES:
+            examples.append(failure)
+    return tuple(
+        FailureGroup(
+            kind=kind,
+            count=count,
+            hint=WHAT_TO_DO.get(kind, ""),
+            examples=tuple(
+                Example(source=failure.source, message=failure.message, attempts=failure.attempts)
+                for failure in by_kind[kind]
+            ),
+        )
+        for kind, count in counts.most_common()
+    )
+
+
+def sentences(report: IngestReport) -> Iterator[str]:
+    """The report for people, a line at a time."""
+    files = report.files
+    vectors = f", {report.vectors:,} vectors" if report.vectors else ""
+    yield (
+        f"{_count(report.documents, 'document')}, {_count(report.pages, 'page')}, {_count(report.chunks, 'chunk')}"
+        f"{vectors} from {_count(files.read, 'file')} ({size(report.bytes)}) in {duration(report.seconds)}"
+    )
+    for name, count in sorted(report.formats.items(), key=lambda pair: -pair[1].bytes):
+        yield (
+            f"  {name:<9} {_count(count.files, 'file')}, {_count(count.documents, 'document')}, "
+            f"{_count(count.pages, 'page')}, {size(count.bytes)}"
+        )
+    others = {"unchanged": files.unchanged, "not read yet": files.unfinished}
+    if any(others.values()):
+        yield ", ".join(f"{count:,} {name}" for name, count in others.items() if count)
+    for warning in report.warnings:
+        what = f" — {warning.hint}" if warning.hint else ""
+        yield f"warning: {warning.kind}: {warning.count:,}{what} (list: ingest failures --kind {warning.kind})"
+    yield from (f"note: {note}" for note in report.notes)
+    yield from _failures(report.failures)
+    holds = report.holds
+    yield (
+        f"{report.index} holds {_count(holds.documents, 'document')}, {_count(holds.chunks, 'chunk')}, "
+        f"{_share(holds)} with vectors"
+    )
+
+
+def _failures(groups: Iterable[FailureGroup]) -> Iterator[str]:
+    for group_ in groups:
+        yield f"failed: {group_.kind}: {_count(group_.count, 'file')}{' — ' + group_.hint if group_.hint else ''}"
+        for example in group_.examples:
+            yield f"  {example.source}: {example.message}"
+
+
+def _share(holds: IndexCounts) -> str:
+    if holds.vectors == holds.chunks:
+        return "all" if holds.chunks else "none"
+    return f"{holds.vectors:,}" if holds.vectors else "none"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def size(number: int) -> str:
+    """Bytes for people."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= factor:
+            return f"{number / factor:.1f} {unit}"
+    return f"{number} B"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,85 @@
+"""The `[ingest]` table of the settings, and where the state of runs is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from ingest.chunkers import LEAST_TOKENS
+
+
+class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[ingest]`: what is read, by how many processes, and what one file may cost.
+
+    Attributes:
+        workers: processes that read files; 0 is one per CPU that this process may use.
+        include: glob patterns, matched against name and path; empty takes every file.
+        exclude: glob patterns of what is left out, files and whole folders.
+        max_tokens: size of a chunk at most.
+        flush_documents: documents are searchable after so many, or after `flush_seconds`.
+        file_seconds: CPU seconds that one file may cost, and some more for each megabyte.
+        file_memory_mb: memory that one file may cost.
+        file_size_mb: larger files are not read.
+    """
+
+    workers: int = 0
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_tokens: int = 200
+    flush_documents: int = 1000
+    flush_seconds: float = 3.0
+    file_seconds: float = 10.0
+    file_memory_mb: int = 1024
+    file_size_mb: int = 2048
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, so that it is said with the name of the setting."""
+        if self.workers < 0:
+            raise ValueError("workers must be 0 or more - at `$.workers`")
+        if self.max_tokens < LEAST_TOKENS:
+            raise ValueError(f"max_tokens must be {LEAST_TOKENS} or more - at `$.max_tokens`")
+        for name in ("flush_documents", "flush_seconds", "file_seconds", "file_memory_mb"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0 - at `$.{name}`")
+
+
+def state_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Where journals of server indexes and traces of unexpected errors lie: `RLM_SEARCH_HOME`/state or the user's."""
+    environment = os.environ if environment is None else environment
+    if home := environment.get("RLM_SEARCH_HOME"):
+        return Path(home) / "state"
+    from platformdirs import user_state_path  # a cold command pays for it only here
+
+    return user_state_path("rlm-search")
+
+
+def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Where vectors are kept by the hash of their text: `RLM_SEARCH_HOME`/cache or the user's cache folder."""
+    environment = os.environ if environment is None else environment
+    if home := environment.get("RLM_SEARCH_HOME"):
+        return Path(home) / "cache"
+    from platformdirs import user_cache_path  # as above
+
+    return user_cache_path("rlm-search")
+
+
+def wants_plain_output(environment: Mapping[str, str] | None = None) -> bool:
+    """The terminal, or its user, does not want it to be drawn on."""
+    environment = os.environ if environment is None else environment
+    return environment.get("TERM") == "dumb"
+
+
+def wants_colour(environment: Mapping[str, str] | None = None) -> bool:
+    """The user has not said NO_COLOR."""
+    environment = os.environ if environment is None else environment
+    return not environment.get("NO_COLOR")
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may run on, which in a container can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,87 @@
+"""What happens to one file in a worker process: parse, identify, name its language, chunk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from ingest import chunkers, parsers
+from ingest.identity import document_id, file_metadata, storable, storable_metadata, title_of
+from ingest.language import identifier, language_of
+from ingest.protocols import Chunker
+from ingest.types import Parsed, SourceFile, Warned
+from ingest.worker import Task
+from retrievers.types import Chunk, Document, IndexedDocument
+
+_STAGES_VERSION = "1"
+_MESSAGES = {
+    "empty": "it holds no text",
+    "no-text-layer": "its pages are images without text",
+    "pages-lost": "some of its pages cannot be read",
+    "repaired": "it is damaged and was read as far as it goes",
+    "encoding": "its encoding is a guess",
+}
+
+
+def version() -> str:
+    """Names what is done to a file; changes whenever the same file would be read differently."""
+    return f"stages-{_STAGES_VERSION} parsers-{parsers.version()} chunker-{chunkers.VERSION}"
+
+
+def reader(*, chunk: bool = True, max_tokens: int = chunkers.MAX_TOKENS) -> Task:
+    """What workers do with a file; everything that it needs is loaded now, to be shared by them.
+
+    Args:
+        chunk: cut documents into chunks; without, they come with none.
+        max_tokens: size of a chunk at most, in tokens of the embedder that ships.
+    """
+    parsers.preload()
+    identifier()
+    chunker = chunkers.load(max_tokens=max_tokens) if chunk else None
+
+    def read(file: SourceFile) -> Iterator[tuple[IndexedDocument, tuple[Warned, ...]]]:
+        parse = parsers.parser_for(file.path)
+        for parsed in parse(file.path):
+            document = identify(parsed, file)
+            yield IndexedDocument(document=document, chunks=_chunks(chunker, document)), _warnings(parsed, document)
+
+    return read
+
+
+def identify(parsed: Parsed, file: SourceFile) -> Document:
+    """The document with its id, title, language and metadata, clean enough for any index."""
+    content_hash = parsed.content_hash or _hash_of(file)
+    of_file = file_metadata(file)
+    name = str(of_file["name"])
+    text = storable(parsed.text) if parsed.text.strip() else ""
+    source = f"{file.source}#{storable(parsed.record)}" if parsed.record else file.source
+    return Document(
+        id=storable(parsed.record_id) or document_id(name, content_hash),
+        source=source,
+        sources=(source,),
+        title=storable(parsed.title if parsed.record else title_of(parsed, name)).strip(),
+        text=text,
+        media_type=parsed.media_type,
+        content_hash=content_hash,
+        pages=parsed.pages if text else (0,) * len(parsed.pages),
+        page_labels=tuple(map(storable, parsed.page_labels)),
+        headings=parsed.headings if text else (),
+        language=parsed.language or language_of(text),
+        metadata=storable_metadata({**of_file, **parsed.metadata}),
+    )
+
+
+def _hash_of(file: SourceFile) -> str:
+    with file.path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _chunks(chunker: Chunker | None, document: Document) -> Sequence[Chunk]:
+    return chunker.chunk(document) if chunker is not None else ()
+
+
+def _warnings(parsed: Parsed, document: Document) -> tuple[Warned, ...]:
+    kinds = parsed.warnings
+    if not document.text and "no-text-layer" not in kinds:
+        kinds = (*kinds, "empty")
+    return tuple(Warned(source=document.source, kind=kind, message=_MESSAGES.get(kind, "")) for kind in kinds)

@@ -1,0 +1,152 @@
+"""The values that travel between finding, parsing and writing files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from retrievers.types import Heading, IndexedDocument, MetadataValue
+
+FailureKind: TypeAlias = Literal[
+    "broken",  # the content cannot be read as what it claims to be
+    "encrypted",  # a password is needed
+    "unsupported",  # no parser reads this format
+    "timeout",  # the parser was stopped after its time limit
+    "memory",  # the parser was stopped at its memory limit
+    "crashed",  # the parser's process died
+    "unreadable",  # the file system refused
+    "vanished",  # it was there when it was found and is not there now
+    "too-large",  # larger than what is read of one file
+    "embed",  # the embedder failed
+    "write",  # the index failed
+]
+Stage: TypeAlias = Literal["find", "parse", "chunk", "embed", "write"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    r"""A file that was found.
+
+    Attributes:
+        path: where it lies; a name that is no valid UTF-8 is kept (surrogate escapes), so it can be opened.
+        source: its path under the given root, with `/`, always valid Unicode (undecodable bytes as `\xe9`).
+        fingerprint: changes when the file is written to: made of size and time of change, not of content.
+    """
+
+    path: Path
+    source: str
+    size: int
+    mtime_ns: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    r"""What a parser read of one document; identity, language and chunks are added by `ingest.stages`.
+
+    Attributes:
+        text: the whole text, newlines as `\n`.
+        title: as the content itself says, "" where it does not.
+        pages: start offset of each page, ascending, the first 0; empty for a format without pages.
+        headings: the outline, in order of `start`.
+        warnings: keywords such as `empty` or `no-text-layer`.
+        record: which record of its file this is (its id or its number), "" for a whole file.
+        record_id: the id that a record gives itself, "" where it has none.
+        content_hash: of a record's canonical form; "" for a whole file, where the hash is that of its bytes.
+        language: ISO 639-1 code where the content says so, else "".
+    """
+
+    text: str
+    media_type: str
+    title: str = ""
+    pages: tuple[int, ...] = ()
+    page_labels: tuple[str, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    record: str = ""
+    record_id: str = ""
+    content_hash: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """A document that was read, with something about it that its owner should know.
+
+    `kind` is a keyword: `empty`, `no-text-layer`, `pages-lost`, `repaired`, `encoding`.
+    """
+
+    source: str
+    kind: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedFile:
+    """Documents of one file, parsed and chunked.
+
+    A file with many records comes in several of these, in order; `last` says that it is complete. A `Failure` may
+    still come after some of them.
+
+    Attributes:
+        documents: ready to be written, without vectors.
+        seconds: CPU seconds that the worker spent on this piece.
+        bytes_read: size of the file, on its last piece, else 0.
+    """
+
+    file: SourceFile
+    documents: Sequence[IndexedDocument]
+    warnings: Sequence[Warned] = ()
+    seconds: float = 0.0
+    bytes_read: int = 0
+    last: bool = True
+
+    @property
+    def pages(self) -> int:
+        """Pages of all documents, a document without pages counting as one."""
+        return sum(len(item.document.pages) or 1 for item in self.documents)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One file (or folder, at stage `find`) that could not be had, and why.
+
+    Attributes:
+        file: None for a folder that could not be listed.
+        hint: what to do about it, "" where nothing can be said.
+        transient: trying again may help.
+    """
+
+    path: Path
+    source: str
+    kind: FailureKind
+    stage: Stage
+    message: str
+    hint: str = ""
+    transient: bool = False
+    file: SourceFile | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one file may cost in a worker process before it is stopped; a file of records, from piece to piece.
+
+    Attributes:
+        cpu_seconds: CPU time for a file of any size.
+        cpu_seconds_per_megabyte: added for each 1,000,000 bytes of the file.
+        wall_factor: the wall clock may run this many times longer: a machine under load is no hang.
+        memory_bytes: resident memory of a worker, above what it has when it starts.
+        file_bytes: larger files are refused as `too-large` without being opened.
+        files_per_worker: a worker is replaced by a fresh one after so many.
+    """
+
+    cpu_seconds: float = 10.0
+    cpu_seconds_per_megabyte: float = 4.0
+    wall_factor: float = 10.0
+    memory_bytes: int = 1 << 30
+    file_bytes: int = 2 << 30
+    files_per_worker: int = 200

@@ -1,0 +1,226 @@
+"""Frames between the pool and its workers: a length and MessagePack, decoded by type and never by pickle.
+
+What a worker sends was made from files nobody vouches for, so it must not be able to run anything here. A chunk
+travels as its two offsets; its text is cut from the document again on this side.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from ingest.types import Failure, FailureKind, ParsedFile, SourceFile, Stage, Warned
+from retrievers.types import Chunk, Document, IndexedDocument
+
+_LENGTH = struct.Struct(">I")
+_FRAME_BYTES = 1 << 30  # more than any document that fits a worker's memory
+
+
+class Order(msgspec.Struct, frozen=True, array_like=True):
+    """A file to read. Its path travels as bytes: it may be no valid Unicode."""
+
+    path: bytes
+    source: str
+    size: int
+    mtime_ns: int
+    fingerprint: str
+
+    @classmethod
+    def of(cls, file: SourceFile) -> Order:
+        """The order to read this file."""
+        return cls(os.fsencode(file.path), file.source, file.size, file.mtime_ns, file.fingerprint)
+
+    def file(self) -> SourceFile:
+        """The file to read."""
+        return SourceFile(
+            path=Path(os.fsdecode(self.path)),
+            source=self.source,
+            size=self.size,
+            mtime_ns=self.mtime_ns,
+            fingerprint=self.fingerprint,
+        )
+
+
+class Read(msgspec.Struct, frozen=True, array_like=True):
+    """A document and its chunks: `(start, end, number of the context)`; contexts repeat, so they are numbered."""
+
+    document: Document
+    chunks: list[tuple[int, int, int]]
+    contexts: list[str]
+
+    @classmethod
+    def of(cls, item: IndexedDocument) -> Read:
+        """Packed for the way."""
+        numbers: dict[str, int] = {}
+        chunks = [(c.start, c.end, numbers.setdefault(c.context, len(numbers))) for c in item.chunks]
+        return cls(item.document, chunks, list(numbers))
+
+    def unpack(self) -> IndexedDocument:
+        """The document with its chunks, numbered and cut as the chunker did."""
+        document = self.document
+        return IndexedDocument(document=document, chunks=spans(document, self.chunks, self.contexts))
+
+
+def spans(document: Document, cuts: Sequence[tuple[int, int, int]], contexts: Sequence[str]) -> list[Chunk]:
+    """The chunks of a document from `(start, end, number of the context)`."""
+    text, id_ = document.text, document.id
+    return [
+        Chunk(
+            id=f"{id_}#c{ordinal}",
+            document_id=id_,
+            ordinal=ordinal,
+            start=start,
+            end=end,
+            text=text[start:end],
+            context=contexts[context],
+        )
+        for ordinal, (start, end, context) in enumerate(cuts)
+    ]
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
+    """Documents of the file in hand; more follow unless `last`."""
+
+    documents: list[Read]
+    warnings: list[Warned]
+    seconds: float
+    last: bool
+
+    def outcome(self, file: SourceFile) -> ParsedFile:
+        """As the pool hands it out."""
+        return ParsedFile(
+            file=file,
+            documents=[read.unpack() for read in self.documents],
+            warnings=self.warnings,
+            seconds=self.seconds,
+            bytes_read=file.size if self.last else 0,
+            last=self.last,
+        )
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
+    """The file in hand cannot be had."""
+
+    kind: FailureKind
+    stage: Stage
+    message: str
+    hint: str
+    transient: bool
+    seconds: float
+
+    def outcome(self, file: SourceFile) -> Failure:
+        """As the pool hands it out."""
+        return Failure(
+            path=file.path,
+            source=file.source,
+            kind=self.kind,
+            stage=self.stage,
+            message=self.message,
+            hint=self.hint,
+            transient=self.transient,
+            file=file,
+            seconds=self.seconds,
+        )
+
+
+Report: TypeAlias = Piece | Failed
+
+
+@cache
+def _report_decoder() -> msgspec.msgpack.Decoder[Report]:
+    return msgspec.msgpack.Decoder(Report)
+
+
+def decode_report(frame: bytes | bytearray) -> Report:
+    """What a worker says.
+
+    Raises:
+        msgspec.MsgspecError: the worker talks nonsense.
+    """
+    return _report_decoder().decode(frame)
+
+
+def send(connection: socket.socket, message: msgspec.Struct) -> None:
+    """Send one message on a blocking socket.
+
+    Raises:
+        OSError: the other side is gone.
+    """
+    body = msgspec.msgpack.encode(message)
+    connection.sendall(_LENGTH.pack(len(body)))
+    connection.sendall(body)
+
+
+def receive_order(connection: socket.socket) -> SourceFile | None:
+    """The next file to read, on a blocking socket; None when the pool has closed."""
+    head = _exactly(connection, _LENGTH.size)
+    if head is None:
+        return None
+    body = _exactly(connection, _LENGTH.unpack(head)[0])
+    return None if body is None else msgspec.msgpack.decode(body, type=Order).file()
+
+
+def _exactly(connection: socket.socket, size: int) -> bytearray | None:
+    buffer = bytearray(size)
+    view, have = memoryview(buffer), 0
+    while have < size:
+        got = connection.recv_into(view[have:])
+        if not got:
+            return None
+        have += got
+    return buffer
+
+
+class Receiver:
+    """Puts frames together from a non-blocking socket, so that a worker that stops in mid-frame blocks nobody."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = bytearray(_LENGTH.size)
+        self._have = 0
+        self._in_body = False
+        self.closed = False
+
+    def frames(self) -> Iterator[bytearray]:
+        """The frames that are complete now.
+
+        Raises:
+            ValueError: a frame claims to be larger than any can be.
+        """
+        while self._fill():
+            frame = self._advance()
+            if frame is not None:
+                yield frame
+
+    def _fill(self) -> bool:
+        view = memoryview(self._buffer)
+        while self._have < len(view):
+            try:
+                got = self._connection.recv_into(view[self._have :])
+            except BlockingIOError:
+                return False
+            except ConnectionError:
+                got = 0
+            if not got:
+                self.closed = True
+                return False
+            self._have += got
+        return True
+
+    def _advance(self) -> bytearray | None:
+        full, self._have = self._buffer, 0
+        if self._in_body:
+            self._in_body, self._buffer = False, bytearray(_LENGTH.size)
+            return full
+        size = _LENGTH.unpack(full)[0]
+        if size > _FRAME_BYTES:
+            raise ValueError(f"a frame of {size:,} bytes")
+        self._in_body, self._buffer = True, bytearray(size)
+        return None

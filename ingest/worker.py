@@ -1,0 +1,136 @@
+"""One worker process: reads the files it is sent, one at a time, under limits that it sets on itself."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+from ingest import wire
+from ingest.errors import DocumentFailed
+from ingest.types import FailureKind, Limits, SourceFile, Warned
+from retrievers.types import IndexedDocument
+
+Task: TypeAlias = Callable[[SourceFile], Iterable[tuple[IndexedDocument, tuple[Warned, ...]]]]
+"""What a worker does with a file: yields its documents, each with what is to be said about it."""
+
+_PR_SET_PDEATHSIG = 1
+_OPEN_FILES = 256
+_PIECE_DOCUMENTS = 256
+_PIECE_CHARACTERS = 2_000_000
+_MEMORY_SLACK = 256 << 20  # address space that is reserved and never touched
+
+
+def confine(limits: Limits) -> None:
+    """Die with the parent, leave no core file, and get no more memory and descriptors than the limits say."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _limit(resource.RLIMIT_AS, address_space() + limits.memory_bytes + _MEMORY_SLACK)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
+
+
+def _limit(what: int, most: int) -> None:
+    """Lower a limit for good; one that is lower already stays."""
+    _, hard = resource.getrlimit(what)
+    limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (limit, limit))
+
+
+def address_space() -> int:
+    """Bytes of address space that this process has (Linux)."""
+    with open("/proc/self/statm", "rb") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()
+
+
+def cpu_limit(file: SourceFile, limits: Limits) -> float:
+    """CPU seconds that this file may cost until it is read, or until the next of its pieces comes."""
+    return limits.cpu_seconds + limits.cpu_seconds_per_megabyte * file.size / 1e6
+
+
+def work(connection: socket.socket, task: Task, limits: Limits) -> None:
+    """Read files until the pool closes the connection, or until memory ran out: then only a fresh process will do."""
+    while (file := wire.receive_order(connection)) is not None:
+        kind = _answer(connection, file, task, cpu_limit(file, limits))
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        if kind == "memory":
+            return
+
+
+def _answer(connection: socket.socket, file: SourceFile, task: Task, seconds: float) -> FailureKind | None:
+    started = time.thread_time()
+    failed = None
+    # no handler: the default action of SIGPROF ends the process even in a native loop
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        for piece in pieces(task(file)):
+            wire.send(connection, piece)
+            signal.setitimer(signal.ITIMER_PROF, seconds)  # records that keep coming are no hang, however many
+    except Exception as error:  # noqa: BLE001 - fate: recorded against this one file
+        failed = failure(error, time.thread_time() - started)
+    if failed is None:
+        return None
+    wire.send(connection, failed)
+    return failed.kind
+
+
+def pieces(documents: Iterable[tuple[IndexedDocument, tuple[Warned, ...]]]) -> Iterator[wire.Piece]:
+    """The documents in portions, so that neither side ever holds all records of a large file."""
+    reads: list[wire.Read] = []
+    # of the thread: there is one, and while a profiling timer runs the clock of the process moves in ticks
+    warnings: list[Warned] = []
+    characters, started = 0, time.thread_time()
+    try:
+        for item, warned in documents:
+            reads.append(wire.Read.of(item))
+            warnings += warned
+            characters += len(item.document.text)
+            if len(reads) == _PIECE_DOCUMENTS or characters >= _PIECE_CHARACTERS:
+                now = time.thread_time()
+                yield wire.Piece(reads, warnings, now - started, last=False)
+                reads, warnings, characters, started = [], [], 0, now
+    except Exception:  # told by the caller; the records before it are good and go first
+        if reads:
+            yield wire.Piece(reads, warnings, time.thread_time() - started, last=False)
+        raise
+    yield wire.Piece(reads, warnings, time.thread_time() - started, last=True)
+
+
+def failure(error: Exception, seconds: float) -> wire.Failed:
+    """Why a file cannot be had, from the exception that said so."""
+    kind, message, hint = _reason(error)
+    return wire.Failed(
+        kind=kind,
+        stage="parse",
+        message=message,
+        hint=hint,
+        transient=bool(getattr(error, "transient", False)),
+        seconds=seconds,
+    )
+
+
+def _reason(error: Exception) -> tuple[FailureKind, str, str]:
+    match error:
+        case DocumentFailed():
+            return error.kind, error.message, error.hint
+        case MemoryError():
+            return "memory", "reading it took more memory than a file may take", "raise the memory limit of a file"
+        case RecursionError():
+            return "broken", "its content is nested too deeply", ""
+        case OSError() if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return "vanished", "it was there when it was found and is not there now", ""
+        case OSError() if error.errno is not None:
+            return "unreadable", os.strerror(error.errno), "check its permissions" if _is_denied(error) else ""
+        case _:
+            return "broken", f"{type(error).__name__}: {error}"[:500], ""
+
+
+def _is_denied(error: OSError) -> bool:
+    return error.errno in (errno.EACCES, errno.EPERM)
