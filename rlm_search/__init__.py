@@ -1,0 +1,80 @@
+"""Ask questions of an index: the Recursive Language Model loop, its tools, models and sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rlm_search.errors import (
+        BudgetExceeded,
+        ConfigError,
+        ContextTooLong,
+        ModelError,
+        ModelRejected,
+        ModelUnavailable,
+        RlmError,
+        SandboxError,
+    )
+    from rlm_search.models.extractive import ExtractiveModel
+    from rlm_search.models.scripted import ScriptedModel
+    from rlm_search.rlm import RLM
+    from rlm_search.types import Answer, CallOptions, Citation, Completion, Limits, Message, Model, Usage
+
+_PUBLIC = {
+    "RLM": "rlm",
+    "Answer": "types",
+    "BudgetExceeded": "errors",
+    "CallOptions": "types",
+    "Citation": "types",
+    "Completion": "types",
+    "ConfigError": "errors",
+    "ContextTooLong": "errors",
+    "ExtractiveModel": "models.extractive",
+    "Limits": "types",
+    "Message": "types",
+    "Model": "types",
+    "ModelError": "errors",
+    "ModelRejected": "errors",
+    "ModelUnavailable": "errors",
+    "RlmError": "errors",
+    "SandboxError": "errors",
+    "ScriptedModel": "models.scripted",
+    "Usage": "types",
+}
+
+__all__ = [
+    "RLM",
+    "Answer",
+    "BudgetExceeded",
+    "CallOptions",
+    "Citation",
+    "Completion",
+    "ConfigError",
+    "ContextTooLong",
+    "ExtractiveModel",
+    "Limits",
+    "Message",
+    "Model",
+    "ModelError",
+    "ModelRejected",
+    "ModelUnavailable",
+    "RlmError",
+    "SandboxError",
+    "ScriptedModel",
+    "Usage",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that `import rlm_search` costs nothing."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

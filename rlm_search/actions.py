@@ -1,0 +1,265 @@
+"""Reading a reply: the cells to run, or the finish that was written as text. What parses decides, not the look.
+
+A cell is a fenced block (python, py, repl, bare if it parses as code, unclosed), the body of a `<python>` or
+`<code>` element or of a tool call, or a whole reply that is Python. A finish is `FINAL(…)`, `FINAL: …`,
+`FINAL_VAR(name)`, `FINAL_VAR: name` or `NOT_FOUND: reason` at the beginning of a line of prose; all that follows it,
+code and fences too, is the answer. Finishes inside cells are calls and run with them.
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rlm_search.fences import Block, blocks
+
+FinishKind: TypeAlias = Literal["text", "variable", "not_found", "expression"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFinish:
+    """A finish written as text.
+
+    `value` is the answer, the reason, the name of a variable, or a call that has to run. `name` is set where the
+    answer is a bare word that may mean a variable: the caller looks whether there is one.
+    """
+
+    kind: FinishKind
+    value: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a reply asks for. Where there are cells, a finish beside them is to be ignored and the model told."""
+
+    cells: tuple[str, ...] = ()
+    finish: TextFinish | None = None
+    is_cut: bool = False
+
+
+_LANGUAGES = frozenset({"python", "py", "python3", "repl", "ipython", "pycon", "tool_code", "execute", "interpreter"})
+_ELEMENT = re.compile(
+    r"<(?P<tag>python|code|repl|execute|tool_code)>\s*(?P<body>.*?)\s*(?:</(?P=tag)>|\Z)", re.DOTALL | re.IGNORECASE
+)
+_PARAMETER = re.compile(
+    r"<parameter(?:\s+name)?=[\"']?(?:code|python|source)[\"']?>(.*?)(?:</parameter>|\Z)", re.DOTALL
+)
+_CALL = re.compile(r"<(?:tool_call|function_call)>\s*(\{.*?\})\s*(?:</(?:tool_call|function_call)>|\Z)", re.DOTALL)
+_FINISH = re.compile(
+    r"^[ \t]*(?:\*\*|#+[ \t]+)?(?P<word>FINAL_VAR|FINAL|NOT_FOUND)(?:\*\*)?[ \t]*(?P<form>:\*\*|[:(])", re.MULTILINE
+)
+_PROMPT = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
+
+
+def read(reply: str, *, is_cut: bool = False) -> Reply:
+    """Read a reply of the root model.
+
+    Args:
+        reply: its whole text.
+        is_cut: whether it ended for want of tokens; then an unclosed block that does not parse is not run.
+    """
+    text = _without_thoughts(reply)
+    if _is_program(text):
+        return Reply(cells=(_as_cell(text),))
+    pieces = list(blocks(text))
+    finish = _first_finish(text, pieces)
+    before = text if finish is None else text[: finish[0]]
+    after = "" if finish is None else text[finish[1] :]
+    cells, cut = _cells([*blocks(before), *blocks(after)], is_cut=is_cut)
+    said = finish[2] if finish else None
+    if said and said.kind == "expression" and not cells:
+        return Reply(cells=(said.value,))
+    return Reply(cells=tuple(cells), finish=said, is_cut=cut)
+
+
+def _without_thoughts(reply: str) -> str:
+    """Without what a reasoning model thought aloud."""
+    return re.sub(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", "", reply, flags=re.DOTALL).strip("\n")
+
+
+# --- cells -----------------------------------------------------------------------------------------------------------
+
+
+def _cells(pieces: list[Block], *, is_cut: bool) -> tuple[list[str], bool]:
+    cells: list[str] = []
+    cut = False
+    for piece in pieces:
+        if piece.language is None:
+            cells += [_as_cell(code) for code in _elements(piece.body) if code.strip()]
+        elif _is_cell(piece):
+            code = _as_cell(piece.body)
+            cut = is_cut and not piece.is_closed and _parsed(code) is None
+            if code.strip() and not cut:
+                cells.append(code)
+    return cells, cut
+
+
+def _is_cell(block: Block) -> bool:
+    return block.language in _LANGUAGES or (block.language == "" and _is_program(block.body))
+
+
+def _elements(prose: str) -> Iterator[str]:
+    """Code in XML elements and tool calls, as some models write it whatever they are told."""
+    for match in _CALL.finditer(prose):
+        if code := _code_of_call(match[1]):
+            yield code
+    for match in _PARAMETER.finditer(prose):
+        yield html.unescape(match[1]).strip("\n")
+    if not _PARAMETER.search(prose):
+        for match in _ELEMENT.finditer(prose):
+            inner = next((b.body for b in blocks(match["body"]) if b.language is not None), match["body"])
+            if match["tag"].lower() != "code" or _is_program(inner):
+                yield inner
+
+
+def _code_of_call(text: str) -> str:
+    try:
+        call = json.loads(text)
+    except ValueError:
+        return ""
+    arguments = call.get("arguments", call.get("parameters", call.get("input", {})))
+    if isinstance(arguments, str):
+        return arguments
+    values = (
+        [arguments.get(name) for name in ("code", "python", "source", "input")] if isinstance(arguments, dict) else []
+    )
+    return next((value for value in values if isinstance(value, str)), "")
+
+
+def _as_cell(code: str) -> str:
+    """Code ready to run: dedented, without REPL prompts, a finish written as text inside it turned into a call."""
+    code = textwrap.dedent(code).strip("\n")
+    if code.startswith(">>>"):
+        code = _PROMPT.sub("", code)
+    tree = _parsed(code)
+    if tree is not None:
+        return _annotation_called(code, tree)
+    for match in _FINISH.finditer(code):
+        head = code[: match.start()]
+        if match["form"] != "(" and not match[0][0].isspace() and _parsed(head) is not None:
+            return f"{head}{_as_call(match['word'], code[match.end() :].strip())}"
+    return code
+
+
+def _annotation_called(code: str, tree: ast.Module) -> str:
+    """`FINAL_VAR: name` is an annotation, which does nothing; make it the call that was meant."""
+    last = tree.body[-1] if tree.body else None
+    if not isinstance(last, ast.AnnAssign) or last.value is not None or not isinstance(last.target, ast.Name):
+        return code
+    if last.target.id not in ("FINAL", "FINAL_VAR", "NOT_FOUND"):
+        return code
+    lines = code.splitlines(keepends=True)
+    said = ast.get_source_segment(code, last.annotation) or ""
+    return f"{''.join(lines[: last.lineno - 1])}{_as_call(last.target.id, said)}"
+
+
+def _as_call(word: str, said: str) -> str:
+    if word == "FINAL_VAR":
+        name = said.strip("`\"' ")
+        return f"FINAL_VAR({name!r})"
+    return f"FINAL({said!r}, found=False)" if word == "NOT_FOUND" else f"FINAL({said!r})"
+
+
+def _parsed(code: str) -> ast.Module | None:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # null bytes and deep nesting are no code either
+        return None
+
+
+def _is_program(text: str) -> bool:
+    """Whether a text without a python fence is code: it parses, and it does something beside naming things."""
+    if not text.strip():
+        return False
+    tree = _parsed(textwrap.dedent(text).strip("\n"))
+    return tree is not None and any(_does_something(statement) for statement in tree.body)
+
+
+def _does_something(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.AnnAssign):
+        return statement.value is not None
+    if isinstance(statement, ast.Expr):
+        return any(isinstance(node, ast.Call | ast.Await) for node in ast.walk(statement))
+    return not isinstance(statement, ast.Pass)
+
+
+# --- finishes --------------------------------------------------------------------------------------------------------
+
+
+def _first_finish(text: str, pieces: list[Block]) -> tuple[int, int, TextFinish] | None:
+    """Where the first finish in prose begins, where it ends, and what it says."""
+    for piece in pieces:
+        match = _FINISH.search(piece.body) if piece.language is None else None
+        if match:
+            start = piece.start + match.start()
+            said_from = piece.start + match.end()
+            if match["form"] != "(":
+                return start, len(text), _said(match["word"], text[said_from:].strip())
+            end, finish = _called(match["word"], text, piece.start + match.start("word"), said_from)
+            return start, end, finish
+    return None
+
+
+def _said(word: str, said: str) -> TextFinish:
+    if word == "FINAL_VAR":
+        return TextFinish(kind="variable", value=(said.split() or [""])[0].strip("`\"'.,;()"))
+    return TextFinish(kind="not_found" if word == "NOT_FOUND" else "text", value=said)
+
+
+def _called(word: str, text: str, start: int, said_from: int) -> tuple[int, TextFinish]:
+    """A finish in call form: a Python call if it parses as one, else everything up to its closing bracket."""
+    for end in _closings(text, said_from):
+        source = text[start : end + 1]
+        tree = _parsed(source)
+        if tree is not None and len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr):
+            call = tree.body[0].value
+            if isinstance(call, ast.Call) and (finish := _of_call(word, call, source)):
+                return end + 1, finish
+    end = _balanced(text, said_from)
+    return end + 1, _said(word, text[said_from:end].strip())
+
+
+def _of_call(word: str, call: ast.Call, source: str) -> TextFinish | None:
+    if len(call.args) != 1:
+        return None
+    argument = call.args[0]
+    found = next((k.value for k in call.keywords if k.arg == "found"), None)
+    is_found = not (isinstance(found, ast.Constant) and found.value is False) and word != "NOT_FOUND"
+    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+        if word == "FINAL_VAR":
+            return TextFinish(kind="variable", value=argument.value)
+        return TextFinish(kind="text" if is_found else "not_found", value=argument.value)
+    if isinstance(argument, ast.Name):
+        if word == "FINAL_VAR":
+            return TextFinish(kind="variable", value=argument.id)
+        return TextFinish(kind="text" if is_found else "not_found", value=argument.id, name=argument.id)
+    if isinstance(argument, ast.JoinedStr | ast.Call | ast.Subscript | ast.Attribute):
+        return TextFinish(kind="expression", value=source)
+    return None
+
+
+def _closings(text: str, start: int, limit: int = 40) -> Iterator[int]:
+    """The positions of the first closing brackets behind `start`."""
+    position = text.find(")", start)
+    while position >= 0 and limit:
+        yield position
+        limit -= 1
+        position = text.find(")", position + 1)
+
+
+def _balanced(text: str, start: int) -> int:
+    """The bracket that closes the one before `start`; the last one of the text if they do not balance."""
+    depth = 1
+    for match in re.finditer(r"[()]", text[start:]):
+        depth += 1 if match[0] == "(" else -1
+        if depth == 0:
+            return start + match.start()
+    last = text.rfind(")", start)
+    return last if last >= 0 else len(text)

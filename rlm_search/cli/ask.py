@@ -1,0 +1,113 @@
+"""`rlm-search ask`: a question answered from an index, with citations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rlm_search.cli import printing
+from rlm_search.cli.options import index_options, json_option, read_settings
+
+if TYPE_CHECKING:
+    from rlm_search.cli.asking import Asking
+    from rlm_search.types import Answer
+
+_EXIT_CODES = {"answered": 0, "not_found": 3, "out_of_budget": 7, "failed": 1}
+_UNCITED = 8
+
+
+@click.command()
+@click.argument("question")
+@index_options
+@click.option("--model", metavar="SPEC", help="openai:NAME, ollama:NAME, extractive, module:Class, …  [looked for]")
+@click.option("--sub-model", metavar="SPEC", help="What the model's own questions go to.  [the same]")
+@click.option("--max-steps", type=click.IntRange(0), metavar="N", help="Turns of the model; 0 is no limit.")
+@click.option("--max-subcalls", type=click.IntRange(0), metavar="N", help="Questions of the model to its sub-model.")
+@click.option("--max-searches", type=click.IntRange(0), metavar="N", help="Searches and counts.")
+@click.option("--max-tokens", type=click.IntRange(0), metavar="N", help="Input and output of both models.")
+@click.option("--max-seconds", type=click.FloatRange(0), metavar="S", help="Wall clock of the run.")
+@click.option("--require-citations", is_flag=True, help="No answer without a citation that holds; else exit code 8.")
+@click.option(
+    "--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to record the run."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Each step as a line.")
+@json_option
+def ask(
+    question: str,
+    index: str | None,
+    config: Path | None,
+    model: str | None,
+    sub_model: str | None,
+    max_steps: int | None,
+    max_subcalls: int | None,
+    max_searches: int | None,
+    max_tokens: int | None,
+    max_seconds: float | None,
+    require_citations: bool,
+    trace: Path | None,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Answer QUESTION from the documents of an index, with citations that were checked against them.
+
+    Without --model: the one of the settings, a provider whose key is in the environment (OPENAI_API_KEY, …), Ollama
+    on this machine, or no language model at all: then passages are quoted, and it is said so.
+
+    Exit code 3: the documents do not hold the answer. 7: a limit was reached. 8: no citation holds.
+
+    \b
+    Examples:
+      rlm-search ask "Who approved the 2019 budget?"
+      rlm-search ask "How did margins develop?" --model ollama:qwen3:8b --max-seconds 120
+      rlm-search ask "What was capital expenditure in 2018?" --model extractive --json
+    """  # noqa: D301 - click reads the backspace character
+    from rlm_search.cli.asking import Asking
+
+    if not question.strip():
+        raise click.UsageError("the question is empty")
+    settings = read_settings(
+        index,
+        config,
+        {
+            "model": {"spec": model},
+            "sub_model": {"spec": sub_model},
+            "limits": {
+                "steps": max_steps,
+                "subcalls": max_subcalls,
+                "searches": max_searches,
+                "total_tokens": max_tokens,
+                "seconds": max_seconds,
+            },
+            "ask": {"require_citations": require_citations or None},
+        },
+    )
+    asking = Asking(settings)
+    for line in asking.announcement():
+        printing.tell(line)
+    answer = asking.run(question, trace=trace, quiet=quiet, verbose=verbose)
+    _put(question, answer, asking, as_json=as_json, quiet=quiet)
+    if asking.requires_citations and not answer.citations and answer.status != "not_found":
+        return _UNCITED
+    return _EXIT_CODES[answer.status]
+
+
+def _put(question: str, answer: Answer, asking: Asking, *, as_json: bool, quiet: bool) -> None:
+    import msgspec
+
+    from rlm_search.cli.answers import put_answer
+
+    plain: dict[str, Any] = msgspec.to_builtins(answer)
+    if as_json:
+        about = {"model": asking.model_name, "note": asking.note, "trace": str(asking.trace_file or "")}
+        printing.put_json({"question": question, **plain, **about})
+    else:
+        put_answer(plain)
+        if asking.note:
+            printing.put()
+            printing.put(printing.dim(asking.note))
+    if not quiet:
+        printing.tell(asking.summary(answer))

@@ -1,0 +1,129 @@
+"""What `ask` puts together: models, limits, the record of the run, and the view of its progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlm_search.assemble import assemble
+from rlm_search.cli import printing
+from rlm_search.cli.settings import AskSettings, state_folder
+from rlm_search.errors import ConfigError
+from rlm_search.models.settings import key
+from rlm_search.trace.jsonl import JsonlWriter
+from rlm_search.trace.lines import number_of
+from rlm_search.trace.trace import Listener, new_run_id
+
+if TYPE_CHECKING:
+    from retrievers.settings import Settings
+    from rlm_search.models.providers import Provider
+    from rlm_search.types import Answer
+
+NO_MODEL = (
+    "No language model was used, only search and quotation. For answers that reason, name one: --model openai:NAME, "
+    "ollama:NAME, …, or set OPENAI_API_KEY."
+)
+
+
+class Asking:
+    """One question about to be asked.
+
+    Attributes:
+        requires_citations: whether an answer without a citation that holds is none.
+        model_name: the spec of the root model.
+        note: what must be said with every answer, or "".
+        trace_file: where the run was recorded, once it was.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ask = settings.table("ask", AskSettings)
+        self._parts = assemble(settings, require_citations=self._ask.require_citations)
+        self.requires_citations = self._ask.require_citations
+        self.model_name = self._parts.model.spec
+        self.note = "" if self._parts.model.is_language_model else NO_MODEL
+        self.trace_file: Path | None = None
+
+    def announcement(self) -> Iterator[str]:
+        """Each provider on another machine, before anything is sent to it; and a model that nobody named."""
+        model = self._parts.model
+        origin = f" (found by {model.origin})" if model.origin else ""
+        remote = {p.host: p for p in self._providers() if p.is_remote}
+        for host, provider in remote.items():
+            yield f"asking {provider.title} at {host}{origin}: the question and passages of your documents go there"
+        if origin and not remote:
+            yield f"using {self.model_name}{origin}"
+
+    def run(self, question: str, *, trace: Path | None, quiet: bool, verbose: bool) -> Answer:
+        """Ask, show the progress, record the run."""
+        run_id = new_run_id()
+        with ExitStack() as stack:
+            listeners: list[Listener] = []
+            writer = self._writer(trace, run_id)
+            if writer is not None:
+                stack.callback(writer.close)
+                listeners.append(writer)
+                self.trace_file = writer.path
+            view = stack.enter_context(_view(quiet=quiet, verbose=verbose))
+            if view is not None:
+                listeners.append(view)
+            answer = self._parts.rlm.run(question, run_id=run_id, listeners=listeners)
+        if writer is not None and writer.failure:
+            printing.tell(f"the record of the run is not complete: {writer.failure}")
+        return answer
+
+    def summary(self, answer: Answer) -> str:
+        """How much it took, and where the run is."""
+        tokens = sum(usage.total_tokens for usage in answer.usage.values())
+        parts = [
+            number_of(answer.steps, "step"),
+            number_of(len(answer.searches), "search", "searches"),
+            f"{tokens:,} tokens" if tokens else "",
+            f"{answer.seconds:.1f} s",
+            f"run: {self.trace_file}" if self.trace_file else "",
+        ]
+        return " · ".join(part for part in parts if part)
+
+    def _providers(self) -> list[Provider]:
+        return [m.provider for m in (self._parts.model, self._parts.sub_model) if m.provider is not None]
+
+    def _writer(self, trace: Path | None, run_id: str) -> JsonlWriter | None:
+        secrets = [key(provider.key_variable) for provider in self._providers()]
+        if trace is not None:
+            return JsonlWriter(trace, secrets=secrets)
+        if self._ask.runs == "none":
+            return None
+        try:
+            return JsonlWriter(self._runs_folder() / f"{run_id}.jsonl", secrets=secrets)
+        except ConfigError as error:
+            printing.tell(f"the run is not recorded: {error.message}")
+            return None
+
+    def _runs_folder(self) -> Path:
+        """`runs` beside the index where that is a folder, else in the state folder of the user."""
+        from retrievers.settings import IndexSettings
+
+        if self._ask.runs:
+            return Path(self._ask.runs).expanduser()
+        index = Path(self._settings.table("index", IndexSettings).url)
+        return (index.parent if index.is_dir() else state_folder()) / "runs"
+
+
+def _view(*, quiet: bool, verbose: bool) -> AbstractContextManager[Listener | None]:
+    """A live view on a terminal, lines with --verbose, else nothing."""
+    if quiet:
+        return nullcontext(None)
+    if verbose:
+        from rlm_search.trace.live import PlainProgress
+
+        return PlainProgress(sys.stderr)
+    if not printing.is_terminal(sys.stderr):
+        return nullcontext(None)
+    from rich.console import Console
+
+    from rlm_search.trace.live import LiveView
+
+    return LiveView(Console(stderr=True))

@@ -1,0 +1,39 @@
+"""The table `[ask]`, and what the environment says about how to print."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+
+class AskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[ask]`: how `rlm-search ask` asks.
+
+    Attributes:
+        require_citations: an answer without a citation that holds is not given.
+        runs: the folder that runs are recorded in; "" is `runs` beside the index, `none` records nothing.
+    """
+
+    require_citations: bool = False
+    runs: str = ""
+
+
+def state_folder() -> Path:
+    """Where runs are kept that have no index on this machine to lie beside."""
+    if home := os.environ.get("RLM_SEARCH_HOME"):
+        return Path(home)
+    from platformdirs import user_state_path  # most commands need it never
+
+    return user_state_path("rlm-search")
+
+
+def no_colour() -> bool:
+    """Whether colours are unwanted: NO_COLOR is set to something."""
+    return bool(os.environ.get("NO_COLOR"))
+
+
+def is_dumb_terminal() -> bool:
+    """Whether the terminal can neither colour nor move its cursor."""
+    return os.environ.get("TERM") == "dumb"

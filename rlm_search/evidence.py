@@ -1,0 +1,53 @@
+"""What a run has seen: every span that a search or a read returned, shared by the run and its sub-runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+from typing import TypeAlias
+
+SpanKey: TypeAlias = tuple[int, int]
+
+_SPANS_KEPT = 10_000
+"""For one document; a run that reads more pieces of it than this has seen it all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is known of a document that the run has met, beside its text."""
+
+    title: str = ""
+    source: str = ""
+
+
+class Evidence:
+    """The documents and spans that a run may cite. Only the host adds to it. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._seen: dict[str, Seen] = {}
+        self._spans: dict[str, dict[SpanKey, None]] = {}
+
+    def add(self, doc_id: str, start: int, end: int, *, title: str = "", source: str = "") -> None:
+        """Record that the model was given this span of this document."""
+        with self._lock:
+            known = self._seen.get(doc_id, Seen())
+            self._seen[doc_id] = Seen(title=title or known.title, source=source or known.source)
+            spans = self._spans.setdefault(doc_id, {})
+            if len(spans) < _SPANS_KEPT:
+                spans[start, end] = None
+
+    def find(self, doc_id: str) -> Seen | None:
+        """What is known of a document; None if no search or read of this run returned it."""
+        with self._lock:
+            return self._seen.get(doc_id)
+
+    def spans(self, doc_id: str) -> tuple[SpanKey, ...]:
+        """The spans of a document that the model was given, in the order in which it was."""
+        with self._lock:
+            return tuple(self._spans.get(doc_id, ()))
+
+    def documents(self) -> tuple[str, ...]:
+        """Ids of all documents met, in order."""
+        with self._lock:
+            return tuple(self._seen)

@@ -1,0 +1,174 @@
+"""The loop: ask the model, run its code, show it what came of it, until it finishes with an answer that stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rlm_search import actions, answers, prompts
+from rlm_search.actions import Reply, TextFinish
+from rlm_search.errors import ContextTooLong
+from rlm_search.history import History
+from rlm_search.policy import MAX_ANSWER_CHARACTERS, Policy
+from rlm_search.repl import Repl
+from rlm_search.run import Finish, Run
+from rlm_search.tools.finish import as_text
+from rlm_search.trace.events import FinishRefused, LimitWarned
+from rlm_search.types import Answer, CallOptions, Completion, Model
+
+_NO_ACTION = (
+    "Your reply holds no code. Reply with one ```python block that calls the functions you have, or finish in code "
+    'with FINAL("your answer").'
+)
+_CUT = "Your reply was cut off in the middle of a block of code, which was not run. Write less at once."
+_BESIDE = (
+    "The answer that you wrote beside code was not taken: look at the output above first, then finish with FINAL(…)."
+)
+
+
+class Loop:
+    """The turns of one run.
+
+    Args:
+        run: what it holds and writes to.
+        model: the root model, metered and traced.
+        repl: where its code runs.
+        functions: what the code may call, by name.
+        policy: the rules.
+    """
+
+    def __init__(
+        self, run: Run, *, model: Model, repl: Repl, functions: Mapping[str, Callable[..., Any]], policy: Policy
+    ) -> None:
+        self._run = run
+        self._model = model
+        self._repl = repl
+        self._functions = functions
+        self._policy = policy
+        self._history = History(prompts.system(run.retriever, functions), run.question)
+
+    def answer(self) -> Answer:
+        """Take turns until there is an answer.
+
+        Raises:
+            BudgetExceeded: a limit is spent.
+            RunFailed: the model does not get there.
+            ModelError: it is away or refuses.
+            SandboxError: the sandbox is broken.
+        """
+        self._repl.start(self._functions)
+        while True:
+            self._begin_step()
+            completion = self._ask()
+            self._history.said(completion.text)
+            reply = actions.read(completion.text, is_cut=completion.finish_reason == "length")
+            finish = self._act(reply)
+            if finish is not None and (answer := self._judge(finish)):
+                return answer
+
+    def _begin_step(self) -> None:
+        if warned := self._policy.warning(self._run.budget):
+            self._run.trace.emit(LimitWarned(kind=warned.kind, used=warned.used, limit=warned.limit))
+            self._history.told(
+                f"Almost at the limit `{warned.name}` ({warned.used:,.0f} of {warned.limit:,.0f} used). "
+                "Finish now with what you have found and cited."
+            )
+        self._run.budget.step()
+        self._run.trace.step = self._run.budget.count("steps")
+
+    def _ask(self) -> Completion:
+        options = CallOptions(deadline=self._run.budget.deadline())
+        while True:
+            try:
+                return self._model.complete(self._history.messages(), options)
+            except ContextTooLong:
+                if not self._history.shorten():
+                    raise
+
+    def _act(self, reply: Reply) -> Finish | None:
+        """Do what the reply says; returns the finish that it comes to."""
+        self._policy.count_reply(is_valid=bool(reply.cells or reply.finish))
+        if reply.cells:
+            finish = self._run_cells(reply.cells)
+            if reply.finish:
+                self._history.told(_BESIDE)
+            return finish
+        if reply.finish:
+            return self._finish_in_text(reply.finish)
+        self._history.told(_CUT if reply.is_cut else _NO_ACTION)
+        return None
+
+    def _run_cells(self, cells: tuple[str, ...]) -> Finish | None:
+        """Run cells in order, to the first that fails or finishes."""
+        for number, code in enumerate(cells, 1):
+            ran = self._repl.run(code)
+            self._history.told(ran.shown)
+            self._policy.count_cell(has_failed=not ran.is_ok)
+            if not ran.is_ok:
+                self._not_taken(rest=len(cells) - number)
+                return None
+            if finish := self._pending_finish():
+                return finish
+        return None
+
+    def _not_taken(self, *, rest: int) -> None:
+        """Tell what does not count because the cell has failed."""
+        if self._run.pending.finish or self._run.pending.variable:
+            self._keep_draft(self._run.pending.finish)
+            self._history.told("FINAL was called, but its cell failed, so the answer was not taken.")
+        if rest:
+            self._history.told(f"The {rest} further block(s) of your reply were not run.")
+
+    def _pending_finish(self) -> Finish | None:
+        """The finish that a cell asked for and that ran through."""
+        if self._run.pending.finish:
+            return self._run.pending.finish
+        return self._finish_with(self._run.pending.variable) if self._run.pending.variable else None
+
+    def _finish_in_text(self, said: TextFinish) -> Finish | None:
+        if said.kind == "variable":
+            return self._finish_with(said.value)
+        if said.name:  # a bare word: the variable of that name, if there is one
+            try:
+                return Finish(text=as_text(self._repl.value(said.name)), found=said.kind != "not_found")
+            except (KeyError, ValueError):
+                pass
+        if not said.value.strip():
+            self._history.told("The answer is empty. Finish with FINAL(answer).")
+            return None
+        return Finish(text=said.value, found=said.kind != "not_found")
+
+    def _finish_with(self, name: str) -> Finish | None:
+        """The value of a variable as the answer; the model is told where there is none."""
+        try:
+            text = as_text(self._repl.value(name))
+        except KeyError:
+            self._history.told(f"There is no variable {name!r}. {self._repl.variables()}")
+            return None
+        except ValueError as error:
+            self._history.told(f"{name} cannot be an answer: {error}. Make it a string.")
+            return None
+        if text.strip():
+            return Finish(text=text)
+        self._history.told(f"{name} is empty: put the answer into it first.")
+        return None
+
+    def _judge(self, finish: Finish) -> Answer | None:
+        """Take the finish, or send it back with the reason."""
+        found = answers.checked(self._run, finish.text[: MAX_ANSWER_CHARACTERS + 1])
+        if refusal := self._policy.refusal(self._run, finish, found):
+            self._keep_draft(finish)
+            self._run.trace.emit(FinishRefused(reason=refusal))
+            self._history.told(refusal)
+            return None
+        return answers.finished(self._run, finish, found)
+
+    def _keep_draft(self, finish: Finish | None) -> None:
+        """Remember the best so far, for the case that the budget ends; nothing that was said before looking."""
+        if (
+            finish
+            and finish.found
+            and len(finish.text) <= MAX_ANSWER_CHARACTERS
+            and (self._run.has_looked or self._run.retriever is None)
+        ):
+            self._run.draft = finish.text

@@ -1,0 +1,55 @@
+"""Calls of a model paid from the budget of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rlm_search.budget import Budget, Reservation, Tier
+from rlm_search.errors import ModelUnavailable
+from rlm_search.models.tokens import estimate_prompt_tokens
+from rlm_search.types import CallOptions, Completion, Message, Model
+
+_USUAL_ANSWER = 4_096
+"""Tokens set aside for an answer that was given no limit of its own."""
+
+
+class MeteredModel:
+    """Reserve each completion in a budget before it starts, and settle its true usage after.
+
+    Parallel calls cannot overspend together: each sees what the others have reserved. Where less is left than a call
+    may use, its answer is limited to what is left. The call ends when the run's time does.
+    """
+
+    def __init__(self, inner: Model, budget: Budget, tier: Tier) -> None:
+        self.name = inner.name
+        self._inner = inner
+        self._budget = budget
+        self._tier = tier
+
+    def complete(self, messages: Sequence[Message], options: CallOptions) -> Completion:
+        """Ask if there is budget for it.
+
+        Raises:
+            BudgetExceeded: there is none, or the run's time ended during the call.
+        """
+        prompt = estimate_prompt_tokens(messages)
+        answer = options.max_tokens or _USUAL_ANSWER
+        with self._budget.reserve(self._tier, prompt + answer, at_least=prompt + 1) as reserved:
+            try:
+                completion = self._inner.complete(messages, self._within(options, reserved, prompt, answer))
+            except ModelUnavailable:
+                self._budget.check()  # where the run's time is what ended the call, that is the reason
+                raise
+            reserved.settle(completion.usage)
+        return completion
+
+    def _within(self, options: CallOptions, reserved: Reservation, prompt: int, answer: int) -> CallOptions:
+        if reserved.tokens < prompt + answer:
+            options = replace(options, max_tokens=reserved.tokens - prompt)
+        left = self._budget.seconds_left()
+        if left is None:
+            return options
+        ends = time.monotonic() + left
+        return replace(options, deadline=ends if options.deadline is None else min(ends, options.deadline))

@@ -1,0 +1,81 @@
+"""The model's Python session: cells run in a sandbox, traced, and shown to the model as far as it can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rlm_search.history import observed
+from rlm_search.run import Pending, Run
+from rlm_search.trace.events import CellFinished, CellStarted
+from rlm_search.types import Sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A cell that has run: what the model is shown of it, and whether it ran through."""
+
+    shown: str
+    is_ok: bool
+
+
+class Repl:
+    """One session of one run.
+
+    Args:
+        run: what the cells belong to.
+        sandbox: where they run; started here, closed by whoever made it.
+        cell_seconds: wall clock of one cell.
+        output_characters: how much of a cell's output the model is shown.
+    """
+
+    def __init__(self, run: Run, sandbox: Sandbox, *, cell_seconds: float, output_characters: int) -> None:
+        self._run = run
+        self._sandbox = sandbox
+        self._cell_seconds = cell_seconds
+        self._output_characters = output_characters
+
+    def start(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        """Begin the session, in which these functions can be called."""
+        self._sandbox.start(functions)
+
+    def run(self, code: str) -> Ran:
+        """Run a cell; what it asks for is in `run.pending` afterwards.
+
+        Raises:
+            BudgetExceeded: a limit was met by one of its calls.
+            SandboxError: the sandbox is broken.
+        """
+        self._run.pending = Pending()
+        self._run.trace.emit(CellStarted(code=code))
+        left = self._run.budget.seconds_left()
+        seconds = self._cell_seconds if left is None else min(self._cell_seconds, left + 0.1)
+        try:
+            execution = self._sandbox.execute(code, timeout=seconds)
+        except BaseException as error:  # ends the run; its cell is closed in the trace first
+            self._run.trace.emit(CellFinished(stdout="", shown="", error=type(error).__name__, ended="raised"))
+            raise
+        shown = observed(execution, self._output_characters)
+        if self._run.pending.shows_variables:
+            shown = f"{shown}\n{self.variables()}"
+        self._run.trace.emit(
+            CellFinished(
+                stdout=execution.stdout,
+                shown=shown,
+                error=execution.error,
+                ended=execution.ended,
+                seconds=execution.seconds,
+            )
+        )
+        return Ran(shown=shown, is_ok=execution.ended == "ok")
+
+    def value(self, name: str) -> Any:
+        """A variable as plain data; KeyError if there is none, ValueError if it is not plain data."""
+        return self._sandbox.get(name)
+
+    def variables(self) -> str:
+        """The names that cells have assigned, a line each, where the sandbox can tell."""
+        listing = getattr(self._sandbox, "variables", None)
+        names: Mapping[str, str] = listing() if callable(listing) else {}
+        return "Variables:\n" + ("\n".join(f"- {name}: {about}" for name, about in names.items()) or "(none)")

@@ -1,0 +1,145 @@
+"""`RLM`: the parts of a system put together once, and a run of their own for each question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from retrievers.protocols import RetrieverProtocol
+from rlm_search import answers
+from rlm_search.budget import Budget
+from rlm_search.errors import BudgetExceeded
+from rlm_search.history import OUTPUT_CHARACTERS
+from rlm_search.loop import Loop
+from rlm_search.models.metered import MeteredModel
+from rlm_search.models.traced import TracedModel
+from rlm_search.policy import Policy, RunFailed
+from rlm_search.repl import Repl
+from rlm_search.run import Run
+from rlm_search.tools import DelegateTools, offered
+from rlm_search.trace.events import RunStarted
+from rlm_search.trace.trace import Listener, Trace
+from rlm_search.types import Answer, CallOptions, Limits, Model, Sandbox
+
+
+class RLM:
+    """Answers questions by letting a model write Python that searches. Safe to use from several threads at once.
+
+    Args:
+        model: the root model, or its spec (`openai:gpt-5-mini`, `ollama:qwen3:8b`, `extractive`).
+        retriever: what is searched, or the path or URL of an index; None for a REPL without documents.
+        sub_model: what `llm_query` asks; by default the root model.
+        limits: what each run may use.
+        sandbox: makes the sandbox of a run; by default a confined process.
+        listeners: are given every event of every run.
+        require_citations: an answer without a citation that holds is not returned.
+        cell_seconds: wall clock of one cell.
+        output_characters: how much of a cell's output the model is shown.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Model | str,
+        retriever: RetrieverProtocol | str | Path | None = None,
+        sub_model: Model | str | None = None,
+        limits: Limits | None = None,
+        sandbox: Callable[[], Sandbox] | None = None,
+        listeners: Sequence[Listener] = (),
+        require_citations: bool = False,
+        cell_seconds: float = 60.0,
+        output_characters: int = OUTPUT_CHARACTERS,
+    ) -> None:
+        from rlm_search import assemble  # which knows every part, this one included
+
+        self.model = assemble.model_of(model)
+        self.sub_model = assemble.model_of(sub_model) if sub_model is not None else self.model
+        self.retriever = assemble.retriever_of(retriever)
+        self.limits = limits or Limits()
+        self._sandbox = sandbox or assemble.default_sandbox
+        self._listeners = tuple(listeners)
+        self._require_citations = require_citations
+        self._cell_seconds = cell_seconds
+        self._output_characters = output_characters
+
+    def run(self, question: str, *, run_id: str = "", listeners: Sequence[Listener] = ()) -> Answer:
+        """Answer a question in a run of its own.
+
+        Args:
+            question: in any language.
+            run_id: how the run is called in the trace; by default a new id.
+            listeners: are given the events of this run, beside those of all runs.
+
+        Returns:
+            The answer, whatever its status: a run that comes to nothing says so, and why.
+
+        Raises:
+            ModelError: the model is away, or refuses.
+            SandboxError: the sandbox does not start, or broke.
+            RetrieverError: the index cannot be asked.
+        """
+        trace = Trace(run_id, listeners=(*self._listeners, *listeners))
+        run = Run(question=question, retriever=self.retriever, budget=Budget(self.limits), trace=trace)
+        return self._carry_out(run)
+
+    def _carry_out(self, run: Run) -> Answer:
+        run.trace.emit(
+            RunStarted(
+                question=run.question,
+                model=self.model.name,
+                sub_model=self.sub_model.name,
+                retriever=type(self.retriever).__name__ if self.retriever is not None else "",
+                limits=asdict(run.budget.limits),
+            )
+        )
+        try:
+            with closing(self._sandbox()) as sandbox:
+                answer = self._loop(run, sandbox).answer()
+        except BudgetExceeded as spent:
+            answer = answers.unfinished(run, "out_of_budget", spent.message)
+        except RunFailed as failure:
+            answer = answers.failed(run, str(failure))
+        except BaseException as error:  # ends the run: its trace is closed, and whoever asked sees the error itself
+            run.trace.emit(answers.closing_event(answers.failed(run, _reason(error))))
+            raise
+        run.trace.emit(answers.closing_event(answer))
+        return answer
+
+    def _loop(self, run: Run, sandbox: Sandbox) -> Loop:
+        root = TracedModel(MeteredModel(self.model, run.budget, "root"), run.trace, "root")
+        sub = TracedModel(MeteredModel(self.sub_model, run.budget, "sub"), run.trace, "sub")
+        same = self.model is self.sub_model
+        as_sub = sub if same else TracedModel(MeteredModel(self.model, run.budget, "sub"), run.trace, "sub")
+        names = {"sub": sub, "root": as_sub, self.sub_model.name: sub, self.model.name: as_sub}
+        deeper = _Deeper(self, run) if run.budget.may_go_deeper() else None
+        delegate = DelegateTools(run, names, ask=deeper, options=lambda: CallOptions(deadline=run.budget.deadline()))
+        return Loop(
+            run,
+            model=root,
+            repl=Repl(run, sandbox, cell_seconds=self._cell_seconds, output_characters=self._output_characters),
+            functions=offered(run, delegate),
+            policy=Policy(require_citations=self._require_citations),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Deeper:
+    """What `rlm_query` does: a run of its own within the budget of this one, sharing its evidence."""
+
+    rlm: RLM
+    run: Run
+
+    def __call__(self, question: str) -> Any:
+        answer = self.rlm._carry_out(self.run.child(question, self.rlm.limits))
+        self.run.budget.check()  # what the sub-run has spent may be all there was
+        if answer.status == "answered":
+            return answer.text
+        return {"__type__": "Failed", "reason": f"{answer.status.replace('_', ' ')}: {answer.reason or answer.text}"}
+
+
+def _reason(error: BaseException) -> str:
+    """One line for the trace; the messages of our own errors hold no secrets, others may."""
+    return getattr(error, "message", "") or type(error).__name__

@@ -1,0 +1,170 @@
+"""What one run holds: its budget, trace, evidence and citations, what it searched, and how it wants to finish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from retrievers.errors import (
+    ConfigError,
+    DocumentNotFound,
+    EngineRejected,
+    FilterError,
+    IndexMismatch,
+    RetrieverError,
+)
+from retrievers.protocols import RetrieverProtocol
+from rlm_search.budget import Budget
+from rlm_search.citations import Citations
+from rlm_search.documents import Documents
+from rlm_search.errors import RlmError, ToldToModel
+from rlm_search.evidence import Evidence
+from rlm_search.trace.events import DocumentRead, Searched
+from rlm_search.trace.trace import Trace
+from rlm_search.types import Limits, SearchRecord
+
+MAX_FILTER_CHARACTERS = 100_000
+
+
+class ToolError(ToldToModel, ValueError):
+    """A tool was asked for something that it cannot do; the message says what to do instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """How a run wants to end: with an answer, or with word that the corpus holds none."""
+
+    text: str
+    found: bool = True
+
+
+@dataclass(slots=True)
+class Pending:
+    """What a cell asked of the loop; looked at once the cell has run without an error."""
+
+    finish: Finish | None = None
+    variable: str = ""
+    shows_variables: bool = False
+
+
+class Run:
+    """One run, or one sub-run. Tools write to it from several threads; the loop reads it between cells."""
+
+    def __init__(
+        self,
+        *,
+        question: str,
+        retriever: RetrieverProtocol | None,
+        budget: Budget,
+        trace: Trace,
+        evidence: Evidence | None = None,
+        documents: Documents | None = None,
+        citations: Citations | None = None,
+        parent: Run | None = None,
+    ) -> None:
+        self.question = question
+        self.retriever = retriever
+        self.budget = budget
+        self.trace = trace
+        self.evidence = evidence or Evidence()
+        self.documents = documents or (Documents(retriever) if retriever is not None else None)
+        self.citations = citations or (Citations(self.documents, self.evidence) if self.documents else None)
+        self.pending = Pending()
+        self.draft = ""
+        self._parent = parent
+        self._lock = Lock()
+        self._searches: list[SearchRecord] = []
+        self._reads = 0
+
+    def child(self, question: str, limits: Limits) -> Run:
+        """A sub-run: its own loop and limits, within this budget; the same evidence and citations.
+
+        Raises:
+            BudgetExceeded: no deeper run is allowed.
+        """
+        return Run(
+            question=question,
+            retriever=self.retriever,
+            budget=self.budget.child(limits),
+            trace=self.trace.child(),
+            evidence=self.evidence,
+            documents=self.documents,
+            citations=self.citations,
+            parent=self,
+        )
+
+    @property
+    def searches(self) -> tuple[SearchRecord, ...]:
+        """The searches so far, those of sub-runs included, in order."""
+        with self._lock:
+            return tuple(self._searches)
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether anything was searched or read."""
+        with self._lock:
+            return bool(self._searches or self._reads)
+
+    def searched(self, event: Searched, number: int) -> None:
+        """Record a search that gave `number` results."""
+        record = SearchRecord(function=event.function, query=event.query, filters=event.filters, hits=number)
+        for run in self._line():
+            with run._lock:
+                run._searches.append(record)
+        self.trace.emit(event)
+
+    def read(self, event: DocumentRead) -> None:
+        """Record that a part of a document was read: it is evidence from now on."""
+        for run in self._line():
+            with run._lock:
+                run._reads += 1
+        self.evidence.add(event.doc_id, event.start, event.end)
+        self.trace.emit(event)
+
+    def _line(self) -> Iterator[Run]:
+        """This run and those it was started from."""
+        run: Run | None = self
+        while run is not None:
+            yield run
+            run = run._parent
+
+
+@contextmanager
+def telling(function: str, *, found: str = "") -> Iterator[None]:
+    """Turn what a retriever raises into what the model is told, or let it end the run.
+
+    Told: filters, unknown documents, requests that the engine refuses, and whatever a retriever of one's own raises,
+    without its message, which may name hosts and credentials. Ends the run: an engine that cannot be reached.
+    """
+    try:
+        yield
+    except (FilterError, EngineRejected) as error:
+        raise ToolError(f"{function}: {error.message}{_with(error.hint)}") from None
+    except (DocumentNotFound, LookupError) as error:
+        if not found:
+            raise ToolError(f"{function} does not work here ({type(error).__name__}); try another way") from None
+        raise ToolError(f"{function}: there is no document {found[:200]!r}; use a doc_id from a search") from None
+    except (ConfigError, IndexMismatch):  # no embedder, no vectors; what they say is for the user, and names paths
+        raise ToolError(f"{function} does not work with this index; use another search") from None
+    except (RetrieverError, RlmError, ToldToModel):
+        raise
+    except Exception as error:  # told to the model: what a retriever of one's own raises
+        raise ToolError(f"{function} does not work here ({type(error).__name__}); try another way") from error
+
+
+def plain_filters(filters: Any) -> dict[str, Any] | None:
+    """Filters as the model gave them: a dict or nothing."""
+    if filters is None or filters == {}:
+        return None
+    if not isinstance(filters, dict):
+        raise ToolError(f'filters must be a dict such as {{"year": {{"gte": 2019}}}}, not {type(filters).__name__}')
+    if len(str(filters)) > MAX_FILTER_CHARACTERS:
+        raise ToolError(f"these filters have more than {MAX_FILTER_CHARACTERS:,} characters")
+    return filters
+
+
+def _with(hint: str) -> str:
+    return f" ({hint})" if hint else ""

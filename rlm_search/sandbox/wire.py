@@ -1,0 +1,154 @@
+"""Messages over a byte stream: 4-byte lengths and JSON, in frames of at most 8 MiB. Used by host and worker alike.
+
+A message is one JSON value. A long one travels as several frames; the top bit of a frame's length says that more
+follow. Nothing here decodes: the host uses msgspec, the worker (which has no site-packages) the standard library.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeAlias
+
+FRAME_BYTES = 8 * 1024 * 1024
+"""The longest frame; a longer one is a violation."""
+MAX_DEPTH = 60
+"""How deep lists and dicts may nest in a message."""
+BUFFER_BYTES = 4 * 1024 * 1024
+"""What is asked for as the socket's buffers: with the usual 200 KiB, 10 MB take four times as long."""
+
+RAW_CHARACTERS = 500_000
+"""From this length on a text that is a variable travels as a message of its own, as it is: three times as fast."""
+
+_HEADER = struct.Struct("!I")
+_MORE = 1 << 31
+
+Wait: TypeAlias = Callable[[Literal["read", "write"]], None]
+"""Called where the socket would block; returns when it may be tried again, raises when time is up."""
+
+
+class WireError(Exception):
+    """The other side broke the protocol: a frame too long, a message over its cap, nonsense in it."""
+
+
+class Closed(WireError):
+    """The other side is gone."""
+
+
+def widen(sock: socket.socket) -> None:
+    """Ask for large buffers; less is given where the system has a lower cap."""
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+
+
+def blocks(direction: Literal["read", "write"]) -> None:
+    """The `Wait` of a socket in blocking mode, which never has to be waited for."""
+    raise BlockingIOError(f"a blocking socket would not {direction}")
+
+
+def frames(message: bytes, frame_bytes: int = FRAME_BYTES) -> Iterator[bytes | memoryview]:
+    """What to write, in order: a header and a piece of the message, until it is all there."""
+    if len(message) <= 65_536 <= frame_bytes:  # one piece, one system call
+        yield _HEADER.pack(len(message)) + message
+        return
+    view = memoryview(message)
+    for start in range(0, len(message), frame_bytes):
+        piece = view[start : start + frame_bytes]
+        more = _MORE if start + frame_bytes < len(message) else 0
+        yield _HEADER.pack(len(piece) | more)
+        yield piece
+
+
+def send(sock: socket.socket, message: bytes, wait: Wait = blocks) -> None:
+    """Write one message.
+
+    Raises:
+        Closed: the other side is gone.
+    """
+    for piece in frames(message):
+        rest = memoryview(piece)
+        while rest:
+            try:
+                rest = rest[sock.send(rest) :]
+            except BlockingIOError:
+                wait("write")
+            except OSError as error:
+                raise Closed(str(error)) from error
+
+
+def receive(sock: socket.socket, *, limit: int, wait: Wait = blocks) -> bytes:
+    """Read one message of at most `limit` bytes.
+
+    Raises:
+        Closed: the other side is gone, also in the middle of a message.
+        WireError: a frame or the message is too long.
+    """
+    first, more = _frame(sock, limit, wait)
+    if not more:
+        return bytes(first)
+    pieces = [first]
+    total = len(first)
+    while more:
+        piece, more = _frame(sock, limit - total, wait)
+        if not piece:
+            raise WireError("an empty frame inside a message")
+        pieces.append(piece)
+        total += len(piece)
+    return b"".join(pieces)
+
+
+def _frame(sock: socket.socket, limit: int, wait: Wait) -> tuple[bytearray, bool]:
+    header = bytearray(_HEADER.size)
+    _fill(sock, header, wait)
+    (word,) = _HEADER.unpack(header)
+    length = word & ~_MORE
+    if length > FRAME_BYTES:
+        raise WireError(f"a frame of {length:,} bytes; at most {FRAME_BYTES:,} are allowed")
+    if length > limit:
+        raise WireError(f"a message longer than its limit by {length - limit:,} bytes or more")
+    body = bytearray(length)
+    _fill(sock, body, wait)
+    return body, bool(word & _MORE)
+
+
+def _fill(sock: socket.socket, buffer: bytearray, wait: Wait) -> None:
+    rest = memoryview(buffer)
+    while rest:
+        try:
+            count = sock.recv_into(rest)
+        except BlockingIOError:
+            wait("read")
+            continue
+        except OSError as error:
+            raise Closed(str(error)) from error
+        if count == 0:
+            raise Closed("the stream has ended")
+        rest = rest[count:]
+
+
+def text_bytes(text: str) -> bytes:
+    """A text as UTF-8. Halves of surrogate pairs are joined, and lone ones replaced: they are no text."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def check_depth(value: Any, limit: int = MAX_DEPTH) -> None:
+    """See that a decoded message nests at most `limit` deep.
+
+    Raises:
+        WireError: it nests deeper.
+    """
+    level: list[Any] = [value]
+    for _ in range(limit + 1):
+        level = [child for item in level if isinstance(item, list | dict) for child in _children(item)]
+        if not level:
+            return
+    raise WireError(f"nested more than {limit} deep")
+
+
+def _children(item: list[Any] | dict[str, Any]) -> Iterator[Any]:
+    values = item.values() if isinstance(item, dict) else item
+    return (child for child in values if isinstance(child, list | dict))

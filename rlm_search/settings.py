@@ -1,0 +1,68 @@
+"""The tables of a run in the settings: limits and sandbox."""
+
+from __future__ import annotations
+
+import msgspec
+
+from rlm_search.errors import ConfigError
+from rlm_search.types import Limits
+
+_MIN_TOKENS = 50
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[limits]`: what a run may use. 0 is no limit.
+
+    Attributes:
+        steps: turns of the root model.
+        subcalls: calls of the sub-model.
+        depth: how deep runs may start runs of their own.
+        root_tokens: input and output of the root model.
+        sub_tokens: input and output of the sub-model.
+        total_tokens: of both.
+        cost_usd: where prices are known.
+        seconds: wall clock.
+        searches: searches, counts, facets and lists.
+    """
+
+    steps: int = 20
+    subcalls: int = 200
+    depth: int = 1
+    root_tokens: int = 1_000_000
+    sub_tokens: int = 1_000_000
+    total_tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 600.0
+    searches: int = 500
+
+    def limits(self) -> Limits:
+        """As the run takes them.
+
+        Raises:
+            ConfigError: a negative limit, or one of tokens that no call fits into.
+        """
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        for name, value in values.items():
+            if value < 0:
+                raise ConfigError(f"`limits.{name}` is {value}", hint="0 is no limit")
+            if name.endswith("_tokens") and 0 < value < _MIN_TOKENS:
+                raise ConfigError(
+                    f"`limits.{name}` is {value}, which no call fits into", hint=f"at least {_MIN_TOKENS}"
+                )
+        return Limits(**{name: value if value or name == "depth" else None for name, value in values.items()})
+
+
+class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[sandbox]`: where the model's code runs, and what a cell may use.
+
+    Attributes:
+        spec: `confined`, or `module:Class`.
+        cell_seconds: wall clock of one cell, calls of tools not counted.
+        memory_mb: memory of the session.
+        output_characters: how much of a cell's output the model is shown.
+    """
+
+    spec: str = "confined"
+    cell_seconds: float = 60.0
+    memory_mb: int = 512
+    output_characters: int = 8_000

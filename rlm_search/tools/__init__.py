@@ -1,0 +1,25 @@
+"""What the model can call in the REPL: every family a file, each offered only where it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rlm_search.run import Run
+from rlm_search.tools.delegate import DelegateTools
+from rlm_search.tools.documents import DocumentTools
+from rlm_search.tools.finish import FinishTools
+from rlm_search.tools.search import SearchTools
+
+__all__ = ["DelegateTools", "DocumentTools", "FinishTools", "SearchTools", "offered"]
+
+
+def offered(run: Run, delegate: DelegateTools) -> Mapping[str, Callable[..., Any]]:
+    """The functions of a run by name, in the order in which the prompt lists them."""
+    functions: list[Callable[..., Any]] = []
+    if run.retriever is not None:
+        functions += SearchTools(run, run.retriever).functions()
+        functions += DocumentTools(run, run.retriever).functions()
+    functions += delegate.functions()
+    functions += FinishTools(run).functions()
+    return {function.__name__: function for function in functions}

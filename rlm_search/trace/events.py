@@ -1,0 +1,131 @@
+"""What happens in a run, as a closed union of events: the one truth that every view reads.
+
+Each event is a JSON object a line in the trace (`type` names it). `run_id`, `depth` and `parent` place it: a sub-run
+has its parent's run id in `parent` and depth + 1. `seq` counts within the trace file, `at` is Unix time in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    """What all events have in common; filled in by the trace that records them."""
+
+    run_id: str = ""
+    parent: str = ""
+    depth: int = 0
+    seq: int = 0
+    at: float = 0.0
+    step: int = 0
+
+
+class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
+    """A run begins."""
+
+    question: str
+    model: str
+    sub_model: str = ""
+    retriever: str = ""
+    limits: dict[str, Any] = {}
+    version: int = 1
+
+
+class ModelCalled(Event, frozen=True, kw_only=True, tag="model_called"):
+    """A completion came back; `tier` is root or sub. `prompt` is the tail of what was new in the messages."""
+
+    tier: str
+    model: str
+    prompt: str
+    text: str
+    finish_reason: str = "stop"
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = None
+    seconds: float = 0.0
+    cached: bool = False
+    error: str = ""
+
+
+class CellStarted(Event, frozen=True, kw_only=True, tag="cell_started"):
+    """The model's code is about to run."""
+
+    code: str
+
+
+class CellFinished(Event, frozen=True, kw_only=True, tag="cell_finished"):
+    """The model's code has run; `stdout` is whole up to the sandbox's cap, `shown` is what the model was told."""
+
+    stdout: str
+    shown: str
+    error: str = ""
+    ended: str = "ok"
+    seconds: float = 0.0
+
+
+class Searched(Event, frozen=True, kw_only=True, tag="searched"):
+    """A search ran on the host; `hits` are rows of doc_id, pages, score, start, end."""
+
+    function: str
+    query: str = ""
+    filters: dict[str, Any] | None = None
+    top_k: int = 0
+    hits: list[dict[str, Any]] = []
+    seconds: float = 0.0
+    error: str = ""
+
+
+class DocumentRead(Event, frozen=True, kw_only=True, tag="document_read"):
+    """A document, or a part of it, was read."""
+
+    doc_id: str
+    start: int
+    end: int
+    pages: list[int] = []
+    seconds: float = 0.0
+
+
+class Cited(Event, frozen=True, kw_only=True, tag="cited"):
+    """A citation was checked: `marker` if it holds, `reason` if it does not."""
+
+    doc_id: str
+    quote: str
+    marker: str = ""
+    reason: str = ""
+
+
+class LimitWarned(Event, frozen=True, kw_only=True, tag="limit_warned"):
+    """A limit is nearly spent, and the model was told."""
+
+    kind: str
+    used: float
+    limit: float
+
+
+class FinishRefused(Event, frozen=True, kw_only=True, tag="finish_refused"):
+    """The model wanted to finish and was told why not."""
+
+    reason: str
+
+
+class RunFinished(Event, frozen=True, kw_only=True, tag="run_finished"):
+    """A run is over. `answer` is the `Answer` as JSON."""
+
+    status: str
+    answer: dict[str, Any]
+
+
+AnyEvent: TypeAlias = (
+    RunStarted
+    | ModelCalled
+    | CellStarted
+    | CellFinished
+    | Searched
+    | DocumentRead
+    | Cited
+    | LimitWarned
+    | FinishRefused
+    | RunFinished
+)

@@ -1,0 +1,95 @@
+"""An event as one line for people: what the live view, plain progress and the replay have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, assert_never
+
+from rlm_search.trace.events import (
+    AnyEvent,
+    CellFinished,
+    CellStarted,
+    Cited,
+    DocumentRead,
+    FinishRefused,
+    LimitWarned,
+    ModelCalled,
+    RunFinished,
+    RunStarted,
+    Searched,
+)
+
+_WIDEST = 100
+
+
+def line_of(event: AnyEvent) -> str:  # noqa: C901 - one flat branch for each kind of event
+    """What happened, in one line."""
+    match event:
+        case RunStarted():
+            return f"{'sub-run' if event.depth else 'run'} with {event.model}: {brief(event.question)}"
+        case ModelCalled():
+            return _model_line(event)
+        case CellStarted():
+            return f"code: {brief(event.code)}"
+        case CellFinished():
+            ended = "" if event.ended == "ok" else f" ({event.ended})"
+            said = event.error.strip().rpartition("\n")[2] or event.stdout
+            return f"output{ended}: {brief(said) or 'none'}"
+        case Searched():
+            return _search_line(event)
+        case DocumentRead():
+            return f"read {event.doc_id}{page_text(event.pages)}, {event.end - event.start:,} characters"
+        case Cited():
+            where = f"{event.doc_id}: “{brief(event.quote, 60)}”"
+            return (
+                f"cited {event.marker} {where}"
+                if event.marker
+                else f"citation refused, {brief(event.reason, 60)}: {where}"
+            )
+        case LimitWarned():
+            return f"nearly spent: {event.kind}, {event.used:,.0f} of {event.limit:,.0f}"
+        case FinishRefused():
+            return f"not finished yet: {brief(event.reason)}"
+        case RunFinished():
+            return f"finished: {event.status.replace('_', ' ')}"
+        case _:
+            assert_never(event)
+
+
+def brief(text: str, width: int = _WIDEST) -> str:
+    """One line of at most `width` characters, nothing unprintable."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * width]).split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def page_text(pages: Iterable[int]) -> str:
+    """`, p. 3` or a range, or nothing."""
+    numbers = sorted(pages)
+    if not numbers:
+        return ""
+    return f", p. {numbers[0]}" if numbers[0] == numbers[-1] else f", p. {numbers[0]}–{numbers[-1]}"  # noqa: RUF001 - a range
+
+
+def number_of(count: int, one: str, several: str = "") -> str:
+    """`1 step`, `2 steps`."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
+def filter_text(filters: Any) -> str:
+    """` where …`, or nothing."""
+    return f" where {brief(str(filters), 60)}" if filters else ""
+
+
+def _model_line(event: ModelCalled) -> str:
+    if event.error:
+        return f"{event.model}: {brief(event.error)}"
+    tokens = f"{event.input_tokens:,} + {event.output_tokens:,} tokens, " if event.input_tokens else ""
+    origin = "from the cache, " if event.cached else tokens
+    return f"{event.model} [{origin}{event.seconds:.1f} s]: {brief(event.text, 70)}"
+
+
+def _search_line(event: Searched) -> str:
+    asked = f"{event.function} “{brief(event.query, 60)}”{filter_text(event.filters)}"
+    if event.error:
+        return f"{asked}: {brief(event.error)}"
+    return f"{asked}: {number_of(len(event.hits), 'hit')}, {event.seconds * 1000:.0f} ms"
