@@ -1,0 +1,205 @@
+"""Does search find the right document and the right page? Judged on public sets, beside bm25s in the same run.
+
+Drives what a user drives: the `ingest` command to make an index, and `retrievers.open_retriever` to ask it.
+
+    RLM_SEARCH_TEST_DATA=… python -m bench.quality --index-root /tmp/quality
+    RLM_SEARCH_TEST_DATA=… python -m bench.quality --sets scifact,financebench --limit-queries 100 --json
+
+A document's rank is that of its first result. Expected: hybrid within 0.005 of the better of its legs on every set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import TypeAlias
+
+from bench.beir import Record, RetrievalSet, data_folder, judge, load, reciprocal_rank
+from retrievers.protocols import RetrieverProtocol
+from retrievers.registry import open_retriever
+from retrievers.types import Hit
+
+SETS = ("scifact", "cranfield", "hotpotqa-100", "xquad-ir", "pubmedqa", "financebench", "ottqa")
+MODES = ("lexical", "semantic", "hybrid")
+TOLERANCE = 0.005
+EXPECTED = {
+    ("scifact", "hybrid", "ndcg@10"): 0.735,
+    ("cranfield", "hybrid", "ndcg@10"): 0.405,
+    ("hotpotqa-100", "hybrid", "ndcg@10"): 0.83,
+    ("xquad-ir/zh", "lexical", "ndcg@10"): 0.6,
+    ("financebench", "hybrid", "page hit@10"): 0.65,
+}
+"""What must be reached."""
+
+HEADLINE = {"financebench": "page hit@10"}
+"""The measure that compares hybrid with its legs; nDCG@10 elsewhere."""
+
+_RESULTS = 400  # enough for a hundred documents where several chunks of one are found
+
+Figures: TypeAlias = dict[str, dict[str, float]]
+"""Way of searching (or base) to measure to value."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sets", default=",".join(SETS), help="comma-separated; default: all")
+    parser.add_argument("--limit-queries", type=int, help="only the first of each set")
+    parser.add_argument("--index-root", type=Path, help="folder where indexes are kept between runs")
+    parser.add_argument("--embedder", default="", help="for new indexes")
+    parser.add_argument("--no-base", action="store_true", help="without bm25s")
+    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    arguments = parser.parse_args()
+    data = data_folder()
+    results: dict[str, Figures] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        root = arguments.index_root or Path(temporary)
+        for name in arguments.sets.split(","):
+            source = data / name / ("pdfs" if name == "financebench" else "corpus.jsonl")
+            retriever = open_retriever(indexed(source, root / name, arguments.embedder))
+            if name == "financebench":
+                found = {name: pages_of_reports(retriever, data / name / "questions.jsonl", arguments.limit_queries)}
+            else:
+                chosen = load(data / name, limit_queries=arguments.limit_queries)
+                found = documents(retriever, chosen, with_base=not arguments.no_base)
+            results |= found
+            if not arguments.json:
+                for part, figures in found.items():
+                    show(part, figures)
+    short = shortfalls(results)
+    if arguments.json:
+        print(json.dumps({"figures": results, "shortfalls": short}, indent=2))
+    else:
+        print("\n".join(short) or "everything expected is reached")
+
+
+def indexed(source: Path, index: Path, embedder: str) -> Path:
+    """The index of a corpus, made by the `ingest` command where it is not there; running it again changes nothing."""
+    command = [
+        sys.executable,
+        "-c",
+        "from ingest.cli import main; main()",
+        str(source),
+        "--index",
+        str(index),
+        "--json",
+    ]
+    if embedder:
+        command += ["--embedder", embedder]
+    started = time.perf_counter()
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if finished.returncode not in (0, 4):
+        raise SystemExit(f"ingest of {source} ended with {finished.returncode}: {finished.stdout}")
+    print(f"{source.parent.name}: indexed in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    return index
+
+
+def documents(retriever: RetrieverProtocol, chosen: RetrievalSet, *, with_base: bool) -> dict[str, Figures]:
+    """All ways of searching, judged by documents; for a set in several languages each language by itself too."""
+    rankings = {mode: ranked(searching(retriever, mode), chosen.queries) for mode in MODES}
+    if with_base:
+        rankings["bm25s"] = bm25s_rankings(chosen.records(), chosen.queries)
+    languages = sorted({record.language for record in chosen.records()} - {""})
+    parts: dict[str, Callable[[str], bool]] = {chosen.name: lambda query: True}
+    for language in languages:
+        parts[f"{chosen.name}/{language}"] = lambda query, prefix=f"{language}-": query.startswith(prefix)  # type: ignore[misc]  # a default argument binds the loop's value
+    return {
+        part: {
+            way: judge({query: ranking for query, ranking in found.items() if belongs(query)}, chosen.judgements)
+            for way, found in rankings.items()
+        }
+        for part, belongs in parts.items()
+    }
+
+
+def searching(retriever: RetrieverProtocol, mode: str) -> Callable[[str, int], Sequence[Hit]]:
+    method = {
+        "lexical": retriever.search,
+        "semantic": retriever.vector_search,
+        "hybrid": retriever.hybrid_search,
+    }[mode]
+    return lambda query, top_k: method(query, top_k=top_k)
+
+
+def ranked(search: Callable[[str, int], Sequence[Hit]], queries: Mapping[str, str]) -> dict[str, list[str]]:
+    return {query: first_of_each(search(text, _RESULTS)) for query, text in queries.items()}
+
+
+def first_of_each(hits: Iterable[Hit]) -> list[str]:
+    return list(dict.fromkeys(hit.doc_id for hit in hits))
+
+
+def bm25s_rankings(records: Sequence[Record], queries: Mapping[str, str]) -> dict[str, list[str]]:
+    """The base: bm25s with its own tokenizer (words of two letters and more), English stop words, Snowball stemmer."""
+    try:
+        import bm25s
+        import Stemmer
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"{error.name} is missing: pip install '.[bench]', or leave the base out: --no-base") from None
+    stemmer = Stemmer.Stemmer("english")
+    options = {"stopwords": "en", "stemmer": stemmer, "show_progress": False}
+    index = bm25s.BM25()
+    index.index(bm25s.tokenize([f"{r.title} {r.text}" for r in records], **options), show_progress=False)
+    tokens = bm25s.tokenize(list(queries.values()), **options)
+    rows, _ = index.retrieve(tokens, k=min(100, len(records)), show_progress=False)
+    return {query: [records[row].id for row in found] for query, found in zip(queries, rows, strict=True)}
+
+
+def pages_of_reports(retriever: RetrieverProtocol, questions: Path, limit: int | None) -> Figures:
+    """Does one of the first ten results stand on a page that holds the evidence, in the right report?"""
+    rows = [json.loads(line) for line in questions.read_text(encoding="utf-8").splitlines()][:limit]
+    wanted = {row["_id"]: {(evidence["doc"], evidence["page0"] + 1) for evidence in row["evidence"]} for row in rows}
+    figures: Figures = {}
+    for mode in MODES:
+        search = searching(retriever, mode)
+        found = {row["_id"]: [place(hit) for hit in search(row["text"], 10)] for row in rows}
+        on_page = {query: [at in wanted[query] for at in places] for query, places in found.items()}
+        reports = {query: {report for report, _ in places} for query, places in wanted.items()}
+        in_report = {query: [report in reports[query] for report, _ in places] for query, places in found.items()}
+        figures[mode] = {
+            "page hit@10": fmean(any(hits) for hits in on_page.values()),
+            "document hit@10": fmean(any(hits) for hits in in_report.values()),
+            "page MRR": fmean(reciprocal_rank(hits) for hits in on_page.values()),
+        }
+    return figures
+
+
+def place(hit: Hit) -> tuple[str, int]:
+    """The report and the page of a result: the page where its best passage begins."""
+    return Path(hit.source).stem, hit.pages[0] if hit.pages else 0
+
+
+def shortfalls(results: Mapping[str, Figures]) -> list[str]:
+    """What is expected and not reached, one line each."""
+    lines = [
+        f"{part} {way} {measure}: {results[part][way][measure]:.3f}, expected {least}"
+        for (part, way, measure), least in EXPECTED.items()
+        if part in results and results[part][way][measure] < least
+    ]
+    for part, figures in results.items():
+        measure = HEADLINE.get(part, "ndcg@10")
+        best = max(figures["lexical"][measure], figures["semantic"][measure])
+        if figures["hybrid"][measure] < best - TOLERANCE:
+            lines.append(f"{part} hybrid {measure}: {figures['hybrid'][measure]:.3f}, its better leg {best:.3f}")
+    if "ottqa" in results and "bm25s" in results["ottqa"]:
+        ours, base = (results["ottqa"][way]["all-gold@100"] for way in ("hybrid", "bm25s"))
+        if ours <= base:
+            lines.append(f"ottqa hybrid all-gold@100: {ours:.3f}, bm25s {base:.3f}")
+    return lines
+
+
+def show(part: str, figures: Figures) -> None:
+    measures = list(next(iter(figures.values())))
+    print(f"{part:<18}" + "".join(f"{measure:>16}" for measure in measures))
+    for way, values in figures.items():
+        print(f"  {way:<16}" + "".join(f"{values[measure]:>16.3f}" for measure in measures), flush=True)
+
+
+if __name__ == "__main__":
+    main()

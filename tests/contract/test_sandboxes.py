@@ -1,0 +1,19 @@
+"""The default sandbox is held to the contract that authors of others get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from rlm_search.sandbox.confined import ConfinedSandbox
+from rlm_search.sandbox.testing import SandboxContract
+from rlm_search.types import Sandbox
+
+
+@pytest.mark.integration
+class TestConfinedSandbox(SandboxContract):
+    @pytest.fixture
+    def sandbox(self) -> Iterator[Sandbox]:
+        with ConfinedSandbox() as sandbox:
+            yield sandbox

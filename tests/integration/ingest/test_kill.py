@@ -1,0 +1,149 @@
+"""kill -9 at any moment, then the same command again: nothing lost, nothing double, no process left."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.ingest.corpus import command, content, environment, ingest, make_archive
+
+pytestmark = pytest.mark.integration
+
+KILLS = 20
+FEW_AT_A_TIME = {"RLM_SEARCH_INGEST__FLUSH_DOCUMENTS": "4", "RLM_SEARCH_INGEST__FLUSH_SECONDS": "0.05"}
+"""Many flushes, so that kills fall between and into them."""
+
+
+def children_of(pid: int) -> list[int]:
+    """All processes below this one."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            status = (entry / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if int(status.rpartition(")")[2].split()[1]) == pid:
+            found += [int(entry.name), *children_of(int(entry.name))]
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def kill_after(seconds: float, home: Path, archive: Path, index: Path) -> bool:
+    """Start the command, kill it with all its threads at the given moment; False if it ended before."""
+    process = subprocess.Popen(
+        command(archive, "--index", index, "--embedder", "hashing", "--quiet"),
+        env=environment(home, **FEW_AT_A_TIME),
+        cwd=home,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        workers = children_of(process.pid)
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 5.0
+        while any(is_alive(worker) for worker in workers):
+            assert time.monotonic() < deadline, "a worker outlived its parent"
+            time.sleep(0.01)
+        return True
+    return False
+
+
+def test_twenty_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path / "archive")
+    started = time.monotonic()
+    whole = ingest(
+        tmp_path, archive, "--index", tmp_path / "whole", "--embedder", "hashing", "--quiet", code=4, more=FEW_AT_A_TIME
+    )
+    seconds = time.monotonic() - started
+    expected = content(tmp_path / "whole")
+    moments = random.Random(20)
+    kills = 0
+    for index in (tmp_path / f"killed{number}" for number in itertools.count()):
+        # a few kills while the index grows and when it is almost done; a run that ends first was done with it
+        while kill_after(moments.uniform(0.3, 0.9) * seconds, tmp_path, archive, index):
+            kills += 1
+            if kills % 5 == 0:
+                break
+        else:
+            seconds *= 0.9  # the machine was busier when it was measured
+        done = ingest(tmp_path, archive, "--index", index, "--embedder", "hashing", "--quiet", code=4)
+
+        assert content(index) == expected
+        assert last_line(done, index) == last_line(whole, tmp_path / "whole")
+        if kills >= KILLS:
+            return
+
+
+def last_line(done: subprocess.CompletedProcess[str], index: Path) -> str:
+    """What the index holds, without its name."""
+    return done.stdout.splitlines()[-1].replace(str(index), "")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_a_run_with_one_line_and_the_next_goes_on(tmp_path: Path, number: int, code: int) -> None:
+    archive = make_archive(tmp_path / "archive", files=60)
+    index = tmp_path / "index"
+    process = subprocess.Popen(
+        command(archive, "--index", index, "--embedder", "hashing", "--quiet", "--workers", "1"),
+        env=environment(tmp_path, **FEW_AT_A_TIME),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not (index / "journal.db").exists():
+        time.sleep(0.01)
+    workers = children_of(process.pid)
+    os.killpg(process.pid, number)  # as a terminal does: the workers hear it, too
+    out, err = process.communicate(timeout=30)
+
+    assert err == "stopped; run the same command again to go on\n"
+    assert (process.returncode, out) == (code, "")
+    assert not any(is_alive(worker) for worker in workers)
+    ingest(tmp_path, archive, "--index", index, "--embedder", "hashing", "--quiet", code=4)
+    assert content(index)["missing"] == []
+
+
+def test_a_second_signal_ends_at_once_and_safely(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path / "archive", files=60)
+    index = tmp_path / "index"
+    process = subprocess.Popen(
+        command(archive, "--index", index, "--embedder", "hashing", "--quiet"),
+        env=environment(tmp_path, **FEW_AT_A_TIME),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (index / "journal.db").exists():
+        time.sleep(0.01)
+    time.sleep(0.1)
+    for _ in range(3):
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert set(err.splitlines()) == {"stopped; run the same command again to go on"}
+    ingest(tmp_path, archive, "--index", index, "--embedder", "hashing", "--quiet", code=4)
+    ingest(tmp_path, archive, "--index", tmp_path / "whole", "--embedder", "hashing", "--quiet", code=4)
+    assert content(index) == content(tmp_path / "whole")

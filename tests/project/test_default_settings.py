@@ -1,0 +1,48 @@
+"""config/default.toml lists every setting with the default that the code has, and no other."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ingest.settings import IngestSettings
+from retrievers.settings import TABLES, EmbedderSettings, IndexSettings, SearchSettings
+from rlm_search.cli.settings import AskSettings
+from rlm_search.models.settings import ModelSettings
+from rlm_search.settings import LimitSettings, SandboxSettings
+
+FILE = Path(__file__).parents[2] / "config" / "default.toml"
+STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "index": IndexSettings,
+    "embedder": EmbedderSettings,
+    "search": SearchSettings,
+    "ingest": IngestSettings,
+    "model": ModelSettings,
+    "sub_model": ModelSettings,
+    "limits": LimitSettings,
+    "sandbox": SandboxSettings,
+    "ask": AskSettings,
+}
+
+
+def test_every_table_is_there() -> None:
+    assert set(tomllib.loads(FILE.read_text())) == set(TABLES) == set(STRUCTS)
+
+
+@pytest.mark.parametrize("table", STRUCTS)
+def test_every_key_has_the_default_of_the_code(table: str) -> None:
+    written = tomllib.loads(FILE.read_text())[table]
+
+    assert msgspec.convert(written, STRUCTS[table]) == STRUCTS[table]()
+
+
+@pytest.mark.parametrize("table", STRUCTS)
+def test_every_key_of_the_code_is_listed(table: str) -> None:
+    section = re.split(r"^\[", FILE.read_text(), flags=re.MULTILINE)
+    text = next(part for part in section if part.startswith(f"{table}]"))
+
+    listed = re.findall(r"^(?:# )?(\w+) = ", text, flags=re.MULTILINE)
+
+    assert sorted(listed) == sorted(STRUCTS[table].__struct_fields__)

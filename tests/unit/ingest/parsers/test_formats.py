@@ -1,0 +1,139 @@
+"""The right parser is found by content first, then by name; what none reads is named."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingest.errors import DocumentFailed, ParseError, UnsupportedFormat
+from ingest.parsers import FORMATS, VERSION, format_of, load, parser_for, plugins, version
+
+
+def a_file(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def a_zip(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return buffer.getvalue()
+
+
+def name_of(path: Path) -> str:
+    return format_of(path, path.read_bytes()[:1024]).name
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.pdf", b"%PDF-1.7", "pdf"),
+        ("a.PDF", b"garbage", "pdf"),
+        ("a.bin", b"junk before it\n%PDF-1.4", "pdf"),
+        ("a.txt", b"%PDF-1.4", "pdf"),
+        ("a.txt", b"The header %PDF-1.4 begins a PDF.", "text"),
+        ("a.doc", a_zip("word/document.xml"), "docx"),
+        ("a.htm", b"<html>", "html"),
+        ("a.md", b"# x", "markdown"),
+        ("a.csv", b"a,b", "csv"),
+        ("a.tsv", b"a\tb", "tsv"),
+        ("a.json", b"{}", "json"),
+        ("a.ndjson", b"{}", "jsonl"),
+        ("a.eml", b"From: x", "eml"),
+        ("README", b"Read me.", "text"),
+        ("README", "Ünïcödé".encode()[:-1], "text"),
+    ],
+)
+def test_a_format_is_found(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
+    assert name_of(a_file(tmp_path, name, content)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.txt", b"\x89PNG\r\n\x1a\n", "PNG image"),
+        ("a.txt", b"{\\rtf1", "RTF"),
+        ("a.xyz", b"text", r"\.xyz files"),
+        ("a", b"\0\1\2", "binary files"),
+        ("a.docx", a_zip("xl/workbook.xml"), "xlsx files"),
+        ("a.zip", a_zip("a.txt"), "zip archives"),
+        ("a.zip", b"PK\x03\x04 and nothing", r"\.zip files"),
+        ("a.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"\.msg files"),
+    ],
+)
+def test_a_format_that_is_not_read_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=said) as refused:
+        name_of(a_file(tmp_path, name, content))
+    assert refused.value.kind == "unsupported"
+    assert refused.value.hint
+
+
+def test_an_encrypted_office_file_is_encrypted_and_not_unsupported(tmp_path: Path) -> None:
+    content = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + "EncryptedPackage".encode("utf-16-le")
+    with pytest.raises(ParseError) as refused:
+        name_of(a_file(tmp_path, "a.docx", content))
+    assert refused.value.kind == "encrypted"
+
+
+def test_a_truncated_docx_is_broken(tmp_path: Path) -> None:
+    with pytest.raises(ParseError, match="zip container is damaged"):
+        name_of(a_file(tmp_path, "a.docx", a_zip("word/document.xml")[:40]))
+
+
+@pytest.mark.parametrize("extension", sorted({e for format_ in FORMATS for e in format_.extensions}))
+def test_a_file_of_no_bytes_is_an_empty_document_in_every_format(tmp_path: Path, extension: str) -> None:
+    path = a_file(tmp_path, f"a.{extension}", b"")
+    (parsed,) = parser_for(path)(path)
+    assert parsed.text == ""
+    assert parsed.media_type
+
+
+@pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
+def test_random_bytes_fail_as_a_document_does(tmp_path: Path, format_: object) -> None:
+    junk = bytes(number * 197 % 251 for number in range(4_000))
+    for entry in FORMATS:
+        if entry is format_:
+            path = a_file(tmp_path, f"a.{entry.extensions[0]}", junk)
+            if entry.name == "eml":  # anything is a message; this one has no text that counts
+                continue
+            with pytest.raises((DocumentFailed, OSError)):
+                list(load(entry)(path))
+
+
+@pytest.fixture
+def a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installed package that reads files called `.tide`."""
+    package = tmp_path / "site"
+    info = package / "tides-1.5.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tides\nVersion: 1.5\n")
+    (info / "entry_points.txt").write_text("[rlm_search.parsers]\ntide = tides:parse\n")
+    (package / "tides.py").write_text(
+        "from ingest.types import Parsed\n\n\ndef parse(path):\n"
+        "    yield Parsed(text=path.read_text().upper(), media_type='text/x-tide')\n"
+    )
+    monkeypatch.syspath_prepend(package)
+    plugins.cache_clear()
+    yield
+    plugins.cache_clear()
+
+
+@pytest.mark.usefixtures("a_plugin")
+def test_an_installed_package_adds_a_format(tmp_path: Path) -> None:
+    path = a_file(tmp_path, "a.TIDE", b"high at noon")
+    (parsed,) = parser_for(path)(path)
+    assert parsed.text == "HIGH AT NOON"
+    assert version() == f"{VERSION}+tide=1.5"
+
+
+def test_without_it_the_format_is_unsupported(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedFormat):
+        parser_for(a_file(tmp_path, "a.tide", b"high at noon"))
+    assert version() == VERSION
