@@ -20,7 +20,7 @@ from ingest.report import IndexCounts, IngestReport, Tally, group
 from ingest.settings import IngestSettings, cache_folder, usable_cpus
 from ingest.state import OpenIndex, open_index, open_rebuilt
 from ingest.status import Status, read_status
-from ingest.types import Failure, Limits, SourceFile
+from ingest.types import Failure, Limits, ParserOptions, SourceFile
 from ingest.workers import WorkerPool
 from ingest.writing import BatchedWriter, Batching
 from retrievers import registry
@@ -148,13 +148,18 @@ def open_pool(table: IngestSettings) -> WorkerPool:
     """Worker processes as the settings say."""
     return WorkerPool(
         table.workers or usable_cpus(),
-        options={"max_tokens": table.max_tokens},
+        options={"max_tokens": table.max_tokens, "parser": msgspec.to_builtins(parser_options(table))},
         limits=Limits(
             cpu_seconds=table.file_seconds,
             memory_bytes=table.file_memory_mb << 20,
             file_bytes=table.file_size_mb << 20,
         ),
     )
+
+
+def parser_options(table: IngestSettings) -> ParserOptions:
+    """What parsers are told, as the settings say."""
+    return ParserOptions()
 
 
 def _reader(table: IngestSettings) -> str:

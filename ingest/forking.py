@@ -12,17 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
-import msgspec
-
 from ingest import wire
 from ingest.errors import IngestError
-from ingest.nursery import BORN, FORK, KILL, News, Plan, receive_news, send_order
+from ingest.nursery import BORN, FORK, KILL, News, Plan, receive_news, send_order, send_plan
 from ingest.types import FailureKind, SourceFile
 
 _BOOT = (  # native libraries read the two variables as they are loaded: a process that forks must have one thread
     "import os, sys, json; os.putenv('OPENBLAS_NUM_THREADS', '1'); os.putenv('TOKENIZERS_PARALLELISM', 'false'); "
     "sys.path[:] = json.loads(sys.argv[2]); "
-    "from ingest.nursery import main; main(int(sys.argv[1]), sys.argv[3])"
+    "from ingest.nursery import main; main(int(sys.argv[1]))"
 )
 _BUFFER_BYTES = 1 << 20
 _GRACE_SECONDS = 5.0
@@ -135,8 +133,7 @@ class Forker:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        plan = msgspec.json.encode(self._plan).decode()
-        command = [sys.executable, "-c", _BOOT, str(theirs.fileno()), json.dumps(sys.path), plan]
+        command = [sys.executable, "-c", _BOOT, str(theirs.fileno()), json.dumps(sys.path)]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
                 command,
@@ -146,6 +143,8 @@ class Forker:
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # Ctrl-C in the terminal is for the parent alone
             )
+        with suppress(OSError):  # a nursery that died is heard of when it is asked for a worker
+            send_plan(ours, self._plan)
         return ours
 
     def _stillborn(self) -> IngestError:

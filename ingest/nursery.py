@@ -16,7 +16,7 @@ import signal
 import socket
 import struct
 import sys
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -27,6 +27,7 @@ FORK, KILL = b"F", b"K"
 BORN, GONE = b"B", b"G"
 _ORDER = struct.Struct(">cI")  # what to do, and to which process id
 _NEWS = struct.Struct(">cIIIQ")
+_LENGTH = struct.Struct(">I")
 
 
 class News(NamedTuple):
@@ -43,7 +44,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What the workers are for: `task` names a `module:function` that is given `options` and returns a `Task`."""
 
     task: str
-    options: dict[str, str | int | float | bool]
+    options: dict[str, Any]
     limits: Limits
 
     def load(self) -> Task:
@@ -67,14 +68,26 @@ def receive_news(control: socket.socket) -> News | None:
     return News(*_NEWS.unpack(message)) if len(message) == _NEWS.size else None
 
 
-def main(control_fd: int, plan_json: str) -> None:
+def send_plan(control: socket.socket, plan: Plan) -> None:
+    """Tell a new nursery what its workers are for; not on its command line, which every user can read."""
+    body = msgspec.json.encode(plan)
+    control.sendall(_LENGTH.pack(len(body)) + body)
+
+
+def _receive_plan(control: socket.socket) -> Plan:
+    (length,) = _LENGTH.unpack(control.recv(_LENGTH.size, socket.MSG_WAITALL))
+    return msgspec.json.decode(control.recv(length, socket.MSG_WAITALL), type=Plan)
+
+
+def main(control_fd: int) -> None:
     """Serve the process at the other end of `control_fd` until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    plan = msgspec.json.decode(plan_json, type=Plan)
+    control = socket.socket(fileno=control_fd)  # open until the cause of a task that does not load is told
+    plan = _receive_plan(control)
     task = plan.load()
     gc.collect()
     gc.freeze()  # the collector leaves alone what is loaded by now, so that it stays shared with the workers
-    with socket.socket(fileno=control_fd) as control:
+    with control:
         _Nursery(control, task, plan.limits).serve()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ingest.types import Parsed
+from ingest.types import Enclosed, Parsed, ParserOptions
 from retrievers.types import Chunk, Document
 
 
@@ -17,8 +17,8 @@ class Parser(Protocol):
         ParseError: the file cannot be read; `kind` says why.
     """
 
-    def __call__(self, path: Path) -> Iterator[Parsed]:
-        """The documents, in order, each made only when it is asked for."""
+    def __call__(self, path: Path, options: ParserOptions) -> Iterator[Parsed | Enclosed]:
+        """The documents, and the files inside this one, in order, each made only when it is asked for."""
         ...
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
 
 from ingest import chunkers, parsers
 from ingest.identity import document_id, file_metadata, storable, storable_metadata, title_of
 from ingest.language import identifier, language_of
 from ingest.protocols import Chunker
-from ingest.types import Parsed, SourceFile, Warned
+from ingest.types import Enclosed, Parsed, ParserOptions, SourceFile, Warned
 from ingest.worker import Task
 from retrievers.types import Chunk, Document, IndexedDocument
 
@@ -28,20 +30,26 @@ def version() -> str:
     return f"stages-{_STAGES_VERSION} parsers-{parsers.version()} chunker-{chunkers.VERSION}"
 
 
-def reader(*, chunk: bool = True, max_tokens: int = chunkers.MAX_TOKENS) -> Task:
+def reader(
+    *, chunk: bool = True, max_tokens: int = chunkers.MAX_TOKENS, parser: Mapping[str, object] | None = None
+) -> Task:
     """What workers do with a file; everything that it needs is loaded now, to be shared by them.
 
     Args:
         chunk: cut documents into chunks; without, they come with none.
         max_tokens: size of a chunk at most, in tokens of the embedder that ships.
+        parser: the fields of `ParserOptions`.
     """
     parsers.preload()
     identifier()
+    options = msgspec.convert(parser or {}, ParserOptions)
     chunker = chunkers.load(max_tokens=max_tokens) if chunk else None
 
     def read(file: SourceFile) -> Iterator[tuple[IndexedDocument, tuple[Warned, ...]]]:
         parse = parsers.parser_for(file.path)
-        for parsed in parse(file.path):
+        for parsed in parse(file.path, options):
+            if isinstance(parsed, Enclosed):
+                continue
             document = identify(parsed, file)
             yield IndexedDocument(document=document, chunks=_chunks(chunker, document)), _warnings(parsed, document)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 from retrievers.types import Heading, IndexedDocument, MetadataValue
 
@@ -70,6 +70,36 @@ class Parsed:
     record_id: str = ""
     content_hash: str = ""
     language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosed:
+    """A file inside another: a member of an archive, an attachment of a mail or a PDF.
+
+    A parser yields it unread; the stages find its parser and read it under the limits of `ParserOptions`.
+
+    Attributes:
+        name: its path inside the enclosing file, as that says: it may be anything, and is never opened as a path.
+        open: its content as a binary stream; called at most once, and before the parser is asked for the next.
+        size: bytes that it claims to have, 0 where nothing is said; what is read is counted, and not believed.
+        mtime_ns: when it was last written to, 0 where nothing is said.
+    """
+
+    name: str
+    open: Callable[[], BinaryIO]
+    size: int = 0
+    mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParserOptions:
+    """What parsers are told; the same for all files of a run.
+
+    It travels to the worker processes through a socket, never on a command line: it may hold passwords.
+    """
+
+
+DEFAULT_OPTIONS = ParserOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

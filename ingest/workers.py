@@ -50,7 +50,7 @@ class WorkerPool:
         workers: int,
         *,
         task: str = READER,
-        options: Mapping[str, str | int | float | bool] | None = None,
+        options: Mapping[str, object] | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._size = workers

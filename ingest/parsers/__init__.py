@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ingest.errors import ParseError, UnsupportedFormat
 from ingest.protocols import Parser
-from ingest.types import Parsed
+from ingest.types import Parsed, ParserOptions
 
 VERSION = "1"
 """Changes whenever a parser reads the same file differently."""
@@ -217,5 +217,5 @@ class _Empty:
     def __init__(self, media_type: str) -> None:
         self._media_type = media_type
 
-    def __call__(self, path: Path) -> Iterator[Parsed]:
+    def __call__(self, path: Path, options: ParserOptions) -> Iterator[Parsed]:
         yield Parsed(text="", media_type=self._media_type)

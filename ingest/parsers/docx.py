@@ -11,7 +11,7 @@ from typing import Any
 
 from ingest.errors import ParseError
 from ingest.parsers.writing import TextWriter
-from ingest.types import Parsed
+from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 from retrievers.types import MetadataValue
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -29,7 +29,7 @@ _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _SPECIAL = {f"{_W}tab": " ", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
 
 
-def parse(path: Path) -> Iterator[Parsed]:
+def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """The file as one document.
 
     Raises:

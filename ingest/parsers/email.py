@@ -12,14 +12,14 @@ from pathlib import Path
 
 from ingest.parsers import html
 from ingest.parsers.text import known, normalised
-from ingest.types import Parsed
+from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 from retrievers.types import MetadataValue
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _HEADER_BYTES = 8_000
 
 
-def parse(path: Path) -> Iterator[Parsed]:
+def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """The file as one document."""
     with path.open("rb") as file:
         message = email.message_from_binary_file(file, policy=email.policy.default)

@@ -10,7 +10,7 @@ from typing import Any
 from ingest.errors import ParseError
 from ingest.parsers.text import encoding_of, guess, known
 from ingest.parsers.writing import TextWriter
-from ingest.types import Parsed
+from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 from retrievers.types import MetadataValue
 
 _DROPPED = frozenset(
@@ -71,7 +71,7 @@ _META = {
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def parse(path: Path) -> Iterator[Parsed]:
+def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """The file as one document."""
     yield read(path.read_bytes())
 

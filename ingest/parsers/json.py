@@ -9,14 +9,14 @@ from typing import Any
 
 from ingest.errors import ParseError
 from ingest.parsers.text import decode
-from ingest.types import Parsed
+from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 
 _TITLES = ("title", "name", "subject")
 TEXTS = ("text", "content", "body")
 """The keys under which a record has its text, the first of them that it has."""
 
 
-def parse(path: Path) -> Iterator[Parsed]:
+def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """The file as one document; one that holds records, in a list or one a line, as a document for each.
 
     Raises:
@@ -33,7 +33,7 @@ def parse(path: Path) -> Iterator[Parsed]:
             raise ParseError(f"it is no JSON: {error}") from error
         from ingest.parsers import jsonl
 
-        yield from jsonl.parse(path)
+        yield from jsonl.parse(path, options)
         return
     if _are_records(value):
         from ingest.parsers import jsonl

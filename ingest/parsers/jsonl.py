@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from ingest.errors import ParseError
 from ingest.parsers.json import TEXTS, lines_of
-from ingest.types import Parsed
+from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 from retrievers.types import MetadataValue
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -19,7 +19,7 @@ _LONGEST_LINE = 64 << 20
 _NAMED = 5  # bad lines that are named
 
 
-def parse(path: Path) -> Iterator[Parsed]:
+def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """Each record as a document: `_id` or `id`, `title`, `text`; what else it has as metadata.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ingest.parsers.text import decode
-from ingest.types import Parsed
+from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 from retrievers.types import Heading, MetadataValue
 
 _LINE = re.compile(r"^.*$", re.MULTILINE)
@@ -20,7 +20,7 @@ _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _EMPHASIS = re.compile(r"[*_`]{1,3}(?=\S)(.+?)(?<=\S)[*_`]{1,3}")
 
 
-def parse(path: Path) -> Iterator[Parsed]:
+def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """The file as one document."""
     decoded = decode(path.read_bytes())
     entries, begin = front_matter(decoded.text)

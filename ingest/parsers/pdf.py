@@ -13,7 +13,7 @@ import pypdfium2.raw as pdfium
 from ingest.errors import ParseError
 from ingest.parsers.pdf_outline import outline
 from ingest.parsers.pdf_text import cleaned, date, string_of
-from ingest.types import Parsed
+from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 from retrievers.types import MetadataValue
 
 MEDIA_TYPE = "application/pdf"
@@ -27,7 +27,7 @@ _OBJECTS = 1_000  # of a page that are looked at
 Pointer: TypeAlias = Any  # what PDFium hands out: opaque, and without types
 
 
-def parse(path: Path) -> Iterator[Parsed]:
+def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """The file as one document.
 
     Raises:

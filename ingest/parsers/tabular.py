@@ -11,7 +11,7 @@ from pathlib import Path
 from ingest.errors import ParseError
 from ingest.parsers.text import decode
 from ingest.parsers.writing import row_text
-from ingest.types import Parsed
+from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 
 _SAMPLE = 16_384
 _DELIMITERS = ",;\t|"
@@ -19,7 +19,7 @@ _LONGEST_FIELD = 16 << 20
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
-def parse_csv(path: Path) -> Iterator[Parsed]:
+def parse_csv(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """The file as one document; its delimiter is found out.
 
     Raises:
@@ -28,7 +28,7 @@ def parse_csv(path: Path) -> Iterator[Parsed]:
     yield from _parse(path, "text/csv", None)
 
 
-def parse_tsv(path: Path) -> Iterator[Parsed]:
+def parse_tsv(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """The file as one document; fields end at tabs.
 
     Raises:

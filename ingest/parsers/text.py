@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingest.errors import UnsupportedFormat
-from ingest.types import Parsed
+from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 
 _BOMS = (  # UTF-32 before UTF-16: its mark begins with the other's
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -37,7 +37,7 @@ class Decoded(NamedTuple):
         return ("encoding",) if self.is_guess else ()
 
 
-def parse(path: Path) -> Iterator[Parsed]:
+def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """The file as one document."""
     decoded = decode(path.read_bytes())
     yield Parsed(text=decoded.text, media_type="text/plain", warnings=decoded.warnings)

@@ -11,6 +11,7 @@ import pytest
 
 from ingest.errors import DocumentFailed, ParseError, UnsupportedFormat
 from ingest.parsers import FORMATS, VERSION, format_of, load, parser_for, plugins, version
+from ingest.types import DEFAULT_OPTIONS, Parsed
 
 
 def a_file(folder: Path, name: str, content: bytes) -> Path:
@@ -25,6 +26,10 @@ def a_zip(*names: str) -> bytes:
         for name in names:
             archive.writestr(name, "x")
     return buffer.getvalue()
+
+
+def parsed_from(path: Path) -> list[Parsed]:
+    return [found for found in parser_for(path)(path, DEFAULT_OPTIONS) if isinstance(found, Parsed)]
 
 
 def name_of(path: Path) -> str:
@@ -90,7 +95,7 @@ def test_a_truncated_docx_is_broken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("extension", sorted({e for format_ in FORMATS for e in format_.extensions}))
 def test_a_file_of_no_bytes_is_an_empty_document_in_every_format(tmp_path: Path, extension: str) -> None:
     path = a_file(tmp_path, f"a.{extension}", b"")
-    (parsed,) = parser_for(path)(path)
+    (parsed,) = parsed_from(path)
     assert parsed.text == ""
     assert parsed.media_type
 
@@ -104,7 +109,7 @@ def test_random_bytes_fail_as_a_document_does(tmp_path: Path, format_: object) -
             if entry.name == "eml":  # anything is a message; this one has no text that counts
                 continue
             with pytest.raises((DocumentFailed, OSError)):
-                list(load(entry)(path))
+                list(load(entry)(path, DEFAULT_OPTIONS))
 
 
 @pytest.fixture
@@ -116,7 +121,7 @@ def a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tides\nVersion: 1.5\n")
     (info / "entry_points.txt").write_text("[rlm_search.parsers]\ntide = tides:parse\n")
     (package / "tides.py").write_text(
-        "from ingest.types import Parsed\n\n\ndef parse(path):\n"
+        "from ingest.types import Parsed\n\n\ndef parse(path, options):\n"
         "    yield Parsed(text=path.read_text().upper(), media_type='text/x-tide')\n"
     )
     monkeypatch.syspath_prepend(package)
@@ -128,7 +133,7 @@ def a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("a_plugin")
 def test_an_installed_package_adds_a_format(tmp_path: Path) -> None:
     path = a_file(tmp_path, "a.TIDE", b"high at noon")
-    (parsed,) = parser_for(path)(path)
+    (parsed,) = parsed_from(path)
     assert parsed.text == "HIGH AT NOON"
     assert version() == f"{VERSION}+tide=1.5"
 
