@@ -1,21 +1,39 @@
 """The fields that documents can be filtered by: their types, and the values a document has in them.
 
-A field has one type in the whole index: that of the first value seen. A value of another type stays in the
-document's metadata and cannot be filtered by. Numbers are IEEE doubles; a date compares as seconds since 1970 UTC.
+A field has one type in the whole index: that of most documents, whatever their order. Each value keeps its own form
+beside it, and a filter asks for every form that it can be read as; so a value that does not fit is found as well.
+Numbers are IEEE doubles; a date compares as seconds since 1970 UTC.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from retrievers.types import Document, FieldType, MetadataValue
 
 Comparable: TypeAlias = str | float | bool
 """What a value is compared as: keywords `str`, numbers and dates `float`, booleans `bool`."""
+
+Types: TypeAlias = tuple[FieldType, ...]
+"""The type of a field, then the other types that values in it can be read as."""
+
+FieldTypes: TypeAlias = Mapping[str, FieldType | Types]
+"""Every field of an index. A single type says that all values are of it."""
+
+Form: TypeAlias = Literal["number", "numeral", "date", "boolean", "flag", "keyword"]
+"""What a value looks like: a numeral is a string that reads as a number, a flag the string `true` or `false`."""
+
+FORMS_OF: Final[Mapping[FieldType, frozenset[Form]]] = {
+    "keyword": frozenset({"keyword", "numeral", "flag", "date"}),
+    "number": frozenset({"number", "numeral"}),
+    "date": frozenset({"date"}),
+    "boolean": frozenset({"boolean", "flag"}),
+}
+"""The forms that are no conflict with a field's type: every string can be a keyword."""
 
 BUILT_IN: Mapping[str, FieldType] = {
     "doc_id": "keyword",
@@ -26,6 +44,8 @@ BUILT_IN: Mapping[str, FieldType] = {
     "pages": "number",
 }
 """Fields that every document has by itself; metadata of the same name does not hide them."""
+
+_NUMERAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 _DATE = re.compile(
     r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2})"
@@ -51,40 +71,100 @@ def fields_of(document: Document) -> dict[str, MetadataValue]:
 
 
 def type_of(value: Any) -> FieldType | None:
-    """The type that a value would give its field; None for what cannot be filtered by (nested or empty values)."""
-    if isinstance(value, bool):
+    """The type that a value alone would give its field; None for what cannot be filtered by (nested, empty)."""
+    forms = forms_of(value)
+    return types_among(dict.fromkeys(forms, 1))[0] if forms else None
+
+
+def forms_of(value: Any) -> frozenset[Form]:
+    """The forms that the values of a document in a field have; none for what cannot be filtered by."""
+    return frozenset(form for item in items_of(value) if (form := _form(item)) is not None)
+
+
+def items_of(value: Any) -> tuple[Any, ...]:
+    """A field's values: those of a list, or the one."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def types_among(documents: Mapping[Form, int]) -> Types:
+    """The types of a field in an index, from the number of documents that have values of each form in it.
+
+    The first is that of most documents, a keyword where none leads. A numeral counts as a number where numbers are
+    in the field, and a flag as a boolean where booleans are; else they are keywords that can also be read so.
+    """
+    numbers, booleans = documents.get("number", 0), documents.get("boolean", 0)
+    numerals, flags = documents.get("numeral", 0), documents.get("flag", 0)
+    votes: dict[FieldType, int] = {
+        "keyword": documents.get("keyword", 0) + (0 if numbers else numerals) + (0 if booleans else flags),
+        "number": numbers and numbers + numerals,
+        "date": documents.get("date", 0),
+        "boolean": booleans and booleans + flags,
+    }
+    first = max(votes, key=lambda kind: votes[kind])  # of equals the first: a keyword
+    readable = {**votes, "number": numbers + numerals, "boolean": booleans + flags}
+    return (first, *(kind for kind in votes if kind != first and readable[kind]))
+
+
+def _form(item: Any) -> Form | None:
+    if isinstance(item, bool):
         return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    if isinstance(value, str):
-        return "date" if instant(value) is not None else "keyword"
-    if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
-        return "date" if all(instant(item) is not None for item in value) else "keyword"
-    return None
+    if isinstance(item, str):
+        return _form_of_text(item)
+    return "number" if number(item) is not None else None
+
+
+def _form_of_text(text: str) -> Form:
+    if text in ("true", "false"):
+        return "flag"
+    if instant(text) is not None:
+        return "date"
+    return "keyword" if _numeral(text) is None else "numeral"
 
 
 def comparables(value: Any, kind: FieldType) -> tuple[Comparable, ...]:
-    """The values of a document in a field of this type; none where they are of another type."""
-    items = tuple(value) if isinstance(value, list | tuple) else (value,)
-    found = [_comparable(item, kind) for item in items]
-    return tuple(item for item in found if item is not None)
+    """The values of a document in a field, read as this type; none where they cannot be."""
+    return tuple(_readings(items_of(value), kind))
+
+
+def _readings(items: tuple[Any, ...], kind: FieldType) -> Iterator[Comparable]:
+    for item in items:
+        reading = _comparable(item, kind)
+        if reading is not None:
+            yield reading
 
 
 def _comparable(item: Any, kind: FieldType) -> Comparable | None:
     match kind:
         case "keyword":
-            return item if isinstance(item, str) else None
+            return keyword(item)
         case "boolean":
-            return item if isinstance(item, bool) else None
+            return item if isinstance(item, bool) else {"true": True, "false": False}.get(str(item))
         case "date":
             return instant(item) if isinstance(item, str) else None
         case "number":
-            return None if isinstance(item, bool) else number(item)
+            return _numeral(item) if isinstance(item, str) else number(item)
+
+
+def keyword(item: Any) -> str | None:
+    """A value as a keyword: its text, as JSON writes it; None for what has no text to compare."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    value = number(item)
+    if value is None:
+        return None
+    return str(int(item)) if isinstance(item, int) or (value.is_integer() and abs(value) < 1e15) else repr(value)
+
+
+def _numeral(text: str) -> float | None:
+    """The number that a text writes; with a zero in front, as in a postal code, it is none."""
+    return number(float(text)) if _NUMERAL.fullmatch(text) else None
 
 
 def number(value: object) -> float | None:
     """A finite number as a double, or None."""
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     try:
         result = float(value)

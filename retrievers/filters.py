@@ -12,13 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 from retrievers.errors import FilterError
-from retrievers.fields import comparables, interval, number
+from retrievers.fields import FieldTypes, Types, comparables, interval, keyword, number
 from retrievers.types import FieldType
 
 Scalar: TypeAlias = str | int | float | bool
+
+ORDERED_BY: Final = 1_000
+"""Characters of a keyword that a range compares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,17 @@ class In:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """The field lies between bounds; None is no bound. Numbers, dates (ISO 8601 strings) and keywords compare."""
+    """The field lies between bounds; None is no bound. Numbers, dates (ISO 8601 strings) and keywords compare.
+
+    `type` is what values are read as; `resolve` sets it.
+    """
 
     field: str
     gte: Scalar | None = None
     gt: Scalar | None = None
     lte: Scalar | None = None
     lt: Scalar | None = None
+    type: FieldType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +141,14 @@ def _operators(field: str, operators: Mapping[str, Any]) -> Filter:
     if not operators:
         raise FilterError(f"field `{field}`: an empty dict says nothing", hint=f"operators: {', '.join(_OPERATORS)}")
     bounds = {name: _scalar(field, operators[name]) for name in _BOUNDS if name in operators}
-    clauses: list[Filter] = [Range(field=field, **bounds)] if bounds else []
+    clauses: list[Filter] = [_range_of(field, bounds)] if bounds else []
     clauses += [_operator(field, name, value) for name, value in operators.items() if name not in _BOUNDS]
     return conjunction(clauses)
+
+
+def _range_of(field: str, bounds: Mapping[str, Scalar | None], kind: FieldType | None = None) -> Range:
+    gte, gt, lte, lt = (bounds.get(name) for name in _BOUNDS)
+    return Range(field=field, gte=gte, gt=gt, lte=lte, lt=lt, type=kind)
 
 
 def _operator(field: str, name: str, value: Any) -> Filter:
@@ -167,14 +179,15 @@ def _scalar(field: str, value: Any) -> Scalar:
     raise FilterError(f"field `{field}`: cannot compare with {_shown(value)}", hint=hint)
 
 
-def resolve(filter: Filter, fields: Mapping[str, FieldType]) -> Filter:
+def resolve(filter: Filter, fields: FieldTypes) -> Filter:
     """The same filter with every value of its field's type, for an engine to translate.
 
     A string is read as the field's type ("2019" as a number, "true" as a boolean). Numbers become floats. Dates
-    become ranges of seconds since 1970 at their precision: equal to `2019` is anywhere in that year.
+    become ranges of seconds since 1970 at their precision: equal to `2019` is anywhere in that year. In a field with
+    values of several types a value is read as each of them that it can be.
 
     Raises:
-        FilterError: an unknown field, or a value that is not of the field's type.
+        FilterError: an unknown field, or a value that is of no type that the field has.
     """
     match filter:
         case And(parts):
@@ -184,63 +197,89 @@ def resolve(filter: Filter, fields: Mapping[str, FieldType]) -> Filter:
         case Not(inner):
             return Not(resolve(inner, fields))
         case Eq() | In() | Range() | Exists() | Prefix():
-            return _resolve_leaf(filter, type_in(filter.field, fields))
+            return _resolve_leaf(filter, types_in(filter.field, fields))
         case _ as unreachable:
             assert_never(unreachable)
 
 
-def _resolve_leaf(filter: Leaf, kind: FieldType) -> Filter:
+def _resolve_leaf(filter: Leaf, types: Types) -> Filter:
     match filter:
         case Eq(field, value):
-            return _equal(field, value, kind)
-        case In(field, values) if kind == "date":
-            return Or(tuple(_equal(field, value, kind) for value in values))
+            return _one_of(field, (value,), types)
         case In(field, values):
-            return In(field, tuple(_typed(field, value, kind) for value in values))
+            return _one_of(field, values, types)
         case Range():
-            return _resolved_range(filter, kind)
-        case Prefix(field, _) if kind != "keyword":
-            raise FilterError(f"field `{field}` is a {kind}: `prefix` is for keywords")
+            return _between(filter, types)
+        case Prefix(field, _) if "keyword" not in types:
+            raise FilterError(f"field `{field}` is a {types[0]}: `prefix` is for keywords")
         case Exists() | Prefix():
             return filter
         case _ as unreachable:
             assert_never(unreachable)
 
 
-def _equal(field: str, value: Scalar, kind: FieldType) -> Filter:
-    if kind != "date":
-        return Eq(field, _typed(field, value, kind))
-    first, last = _date_bounds(field, value)
-    return Range(field=field, gte=first, lte=last)
+def _one_of(field: str, values: Sequence[Scalar], types: Types) -> Filter:
+    for value in values:
+        if all(_read(value, kind) is None for kind in types):
+            raise _wrong_type(field, value, types[0])
+    return _any_of([part for kind in types for part in _equal(field, values, kind)])
 
 
-def _resolved_range(given: Range, kind: FieldType) -> Range:
-    field = given.field
+def _equal(field: str, values: Sequence[Scalar], kind: FieldType) -> list[Filter]:
+    if kind == "date":
+        intervals = [bounds for value in values if (bounds := _date_bounds(value))]
+        return [Range(field=field, gte=first, lte=last, type=kind) for first, last in intervals]
+    read = tuple(reading for value in values if (reading := _read(value, kind)) is not None)
+    return [Eq(field, read[0]) if len(read) == 1 else In(field, read)] if read else []
+
+
+def _any_of(filters: Sequence[Filter]) -> Filter:
+    return filters[0] if len(filters) == 1 else Or(tuple(filters))
+
+
+def _between(given: Range, types: Types) -> Filter:
+    """Numbers and dates have an order of their own; by their text values are compared where that is what they are."""
     bounds = {name: getattr(given, name) for name in _BOUNDS if getattr(given, name) is not None}
-    if kind == "boolean":
-        raise FilterError(f"field `{field}` is a boolean: it is true or false, and neither is greater")
-    if kind == "date":  # `gt` and `lte` mean the end of what the date names, `gte` and `lt` its beginning
-        return Range(field=field, **{name: _date_bounds(field, bounds[name])[name in ("gt", "lte")] for name in bounds})
-    if kind == "keyword":
-        for value in bounds.values():
-            if not isinstance(value, str):
-                raise _wrong_type(field, value, kind)
-    return Range(field=field, **{name: _typed(field, value, kind) for name, value in bounds.items()})
+    if not bounds:
+        return Exists(given.field)
+    texts = all(isinstance(value, str) for value in bounds.values())
+    ordered: list[FieldType] = ["date"] if texts and types[0] == "keyword" else ["number", "date"]
+    found = [_range(given.field, bounds, kind) for kind in ordered if kind in types and _fit(bounds, kind)]
+    if found:
+        return _any_of(found)
+    if texts and "keyword" in types:
+        return _range(given.field, bounds, "keyword")
+    if types == ("boolean",):
+        raise FilterError(f"field `{given.field}` is a boolean: it is true or false, and neither is greater")
+    wrong = [value for value in bounds.values() if _read(value, types[0]) is None or types[0] == "keyword"]
+    raise _wrong_type(given.field, next(iter(wrong), next(iter(bounds.values()))), types[0])
 
 
-def _typed(field: str, value: Scalar, kind: FieldType) -> Scalar:
+def _fit(bounds: Mapping[str, Scalar], kind: FieldType) -> bool:
+    return all(_read(value, kind) is not None for value in bounds.values())
+
+
+def _range(field: str, bounds: Mapping[str, Scalar], kind: FieldType) -> Range:
+    """`gt` and `lte` of a date mean the end of what it names, `gte` and `lt` its beginning."""
+    read = {name: ordered(_read(value, kind, name in ("gt", "lte"))) for name, value in bounds.items()}
+    return _range_of(field, read, kind)
+
+
+def _read(value: Scalar, kind: FieldType, end: bool = False) -> Scalar | None:
+    """What a value of a filter means in a field of this type, or None; of a date its first instant or its last."""
     match kind:
-        case "keyword" if not isinstance(value, bool | float):
-            return str(value)
+        case "keyword":
+            return None if isinstance(value, bool | float) else keyword(value)
         case "boolean" if isinstance(value, bool):
             return value
         case "boolean" if isinstance(value, str) and value.lower() in ("true", "false"):
             return value.lower() == "true"
         case "number" if not isinstance(value, bool):
-            result = _number(value)
-            if result is not None:
-                return result
-    raise _wrong_type(field, value, kind)
+            return _number(value)
+        case "date":
+            bounds = _date_bounds(value)
+            return bounds[end] if bounds else None
+    return None
 
 
 def _number(value: str | float) -> float | None:
@@ -250,12 +289,8 @@ def _number(value: str | float) -> float | None:
         return None
 
 
-def _date_bounds(field: str, value: Scalar) -> tuple[float, float]:
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    bounds = interval(text)
-    if bounds is None:
-        raise _wrong_type(field, value, "date")
-    return bounds
+def _date_bounds(value: Scalar) -> tuple[float, float] | None:
+    return interval(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 _EXAMPLES: Mapping[FieldType, str] = {
@@ -270,14 +305,15 @@ def _wrong_type(field: str, value: Scalar, kind: FieldType) -> FilterError:
     return FilterError(f"field `{field}` is a {kind}, {_shown(value)} is not", hint=f"write {_EXAMPLES[kind]}")
 
 
-def type_in(field: str, fields: Mapping[str, FieldType]) -> FieldType:
-    """The type of a field.
+def types_in(field: str, fields: FieldTypes) -> Types:
+    """The types of a field, its own first.
 
     Raises:
         FilterError: there is no such field; the hint lists those that exist.
     """
     if field in fields:
-        return fields[field]
+        types = fields[field]
+        return (types,) if isinstance(types, str) else types
     listed = ", ".join(sorted(fields))
     raise FilterError(f"no field `{field}`{_did_you_mean(field, fields)}", hint=f"fields: {listed}")
 
@@ -292,13 +328,13 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def matches(filter: Filter, values: Mapping[str, Any], fields: Mapping[str, FieldType]) -> bool:
+def matches(filter: Filter, values: Mapping[str, Any], fields: FieldTypes) -> bool:
     """Whether a document passes: the reference that engines are held to.
 
     Args:
         filter: as parsed.
         values: what the document has, as `retrievers.fields.fields_of` tells it.
-        fields: every field of the index and its type.
+        fields: every field of the index and its types.
 
     Raises:
         FilterError: as `resolve`.
@@ -306,7 +342,7 @@ def matches(filter: Filter, values: Mapping[str, Any], fields: Mapping[str, Fiel
     return _holds(resolve(filter, fields), values, fields)
 
 
-def _holds(resolved: Filter, values: Mapping[str, Any], fields: Mapping[str, FieldType]) -> bool:
+def _holds(resolved: Filter, values: Mapping[str, Any], fields: FieldTypes) -> bool:
     match resolved:
         case And(parts):
             return all(_holds(part, values, fields) for part in parts)
@@ -314,20 +350,32 @@ def _holds(resolved: Filter, values: Mapping[str, Any], fields: Mapping[str, Fie
             return any(_holds(part, values, fields) for part in parts)
         case Not(inner):
             return not _holds(inner, values, fields)
-    own = comparables(values.get(resolved.field), fields[resolved.field])
+        case Exists(field):
+            return any(comparables(values.get(field), kind) for kind in types_in(field, fields))
+    own = values.get(resolved.field)
     match resolved:
         case Eq(_, value):
-            return value in own
+            return value in comparables(own, _type_of(value))
         case In(_, wanted):
-            return any(value in wanted for value in own)
-        case Range():
-            return any(within(resolved, value) for value in own)
-        case Exists():
-            return bool(own)
+            return any(value in comparables(own, _type_of(value)) for value in wanted)
+        case Range(type=kind):
+            return any(within(resolved, ordered(value)) for value in comparables(own, kind or "keyword"))
         case Prefix(_, prefix):
-            return any(isinstance(value, str) and value.startswith(prefix) for value in own)
+            return any(str(value).startswith(prefix) for value in comparables(own, "keyword"))
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _type_of(value: Scalar) -> FieldType:
+    """The type of a value in a resolved filter."""
+    if isinstance(value, bool):
+        return "boolean"
+    return "keyword" if isinstance(value, str) else "number"
+
+
+def ordered(value: Any) -> Any:
+    """What a value is ordered by: keywords by their beginnings."""
+    return value[:ORDERED_BY] if isinstance(value, str) else value
 
 
 def within(bounds: Range, value: Any) -> bool:

@@ -170,7 +170,7 @@ class RetrieverContract:
         described = retriever.describe()
         types = {field.name: field.type for field in described.fields}
         assert described.documents == len(CORPUS)
-        assert {name: types[name] for name in types_of(CORPUS)} == types_of(CORPUS)
+        assert {name: (types[name],) for name in types_of(CORPUS)} == types_of(CORPUS)
 
     def _need_filters(self) -> None:
         if not self.filterable:

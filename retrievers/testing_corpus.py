@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from retrievers.fields import fields_of, type_of
+from retrievers.fields import BUILT_IN, Form, Types, fields_of, forms_of, types_among
 from retrievers.filters import matches, parse
-from retrievers.types import Chunk, Document, FieldType
+from retrievers.types import Chunk, Document
 
 
 def document(
@@ -119,15 +120,15 @@ AWKWARD_QUERIES: tuple[str, ...] = (
 )
 
 
-def types_of(documents: tuple[Document, ...]) -> dict[str, FieldType]:
-    """Every field of some documents and its type."""
-    found: dict[str, FieldType] = {}
+def types_of(documents: tuple[Document, ...]) -> dict[str, Types]:
+    """Every field of some documents and its types."""
+    forms: dict[str, Counter[Form]] = {}
     for each in documents:
         for name, value in fields_of(each).items():
-            kind = type_of(value)
-            if kind:
-                found.setdefault(name, kind)
-    return found
+            if forms_of(value):
+                forms.setdefault(name, Counter()).update(forms_of(value))
+    keywords = {name for name, kind in BUILT_IN.items() if kind == "keyword"}
+    return {name: ("keyword",) if name in keywords else types_among(found) for name, found in forms.items()}
 
 
 def passing(filters: dict[str, Any], documents: tuple[Document, ...] = CORPUS) -> set[str]:

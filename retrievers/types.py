@@ -201,12 +201,28 @@ class Facet(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldInfo(_Record):
-    """A field that can be filtered: its type, how many documents have it, and some of its values."""
+    """A field that can be filtered.
+
+    Attributes:
+        type: what values of most documents are.
+        documents: how many have a value in it.
+        examples: some of its values, the most frequent first.
+        distinct: how many different values it has; None where they are too many to be counted.
+        lowest: of a number or date the lowest value, else None.
+        highest: likewise.
+        also: other types that values in it can be read as.
+        conflicts: how many documents have a value that is not of the type; equality finds it all the same.
+    """
 
     name: str
     type: FieldType
     documents: int
     examples: tuple[str | int | float | bool, ...] = ()
+    distinct: int | None = None
+    lowest: str | int | float | None = None
+    highest: str | int | float | None = None
+    also: tuple[FieldType, ...] = ()
+    conflicts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

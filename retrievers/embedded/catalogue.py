@@ -1,45 +1,61 @@
-"""The catalogue of fields as an index grows, and what a document's values become: tags and number columns.
+"""The catalogue of fields as an index grows, and what a document's values become: tags and columns.
 
-A keyword or boolean is a tag `CODE=value`, the presence of any value a tag `?CODE`; numbers and dates go to a column
-of their own, since only columns know ranges.
+Every value is a tag `CODE=text`, the presence of any a tag `?CODE`; numbers and dates go to columns of their own as
+well, since only columns know ranges. What forms a document's values have is told by tags `?CODE:form` of its head
+row: counted, they are the type of the field, whatever came first and whatever has gone since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from msgspec.structs import replace
 
 from retrievers.embedded.records import FieldRecord
 from retrievers.embedded.schema import NUMBER_SLOTS
-from retrievers.fields import BUILT_IN, Comparable, comparables, type_of
+from retrievers.fields import BUILT_IN, Form, comparables, forms_of, items_of, keyword
+from retrievers.filters import ORDERED_BY
 from retrievers.types import FieldType
 
-LONGEST_KEYWORD: Final = 1_000
+LONGEST_KEYWORD: Final = ORDERED_BY
 """Characters; of a longer one the beginning and a digest are indexed: equality and prefixes still work."""
+
+KEYWORDS_ONLY: Final = frozenset(name for name, kind in BUILT_IN.items() if kind == "keyword")
+"""Fields that are no numbers or dates, whatever their values look like."""
+
+_COLUMNS: Final[tuple[tuple[Literal["number", "date"], frozenset[Form]], ...]] = (
+    ("number", frozenset({"number", "numeral"})),
+    ("date", frozenset({"date"})),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What a document is filtered by: tags, and numbers by column."""
+    """What a document is filtered by: tags of all its rows, tags of its head row, and numbers by column."""
 
-    tags: list[str]
-    numbers: list[tuple[str, float]]
+    tags: dict[str, None] = field(default_factory=dict)
+    forms: list[str] = field(default_factory=list)
+    numbers: list[tuple[str, float]] = field(default_factory=list)
 
 
 class Catalogue:
-    """Fields and their types, growing as documents bring new ones. The first value decides the type.
+    """Fields and the forms of their values, growing as documents bring new ones.
 
     Attributes:
         warnings: what could not be made filterable, one sentence a field.
+        touched: fields that documents had values in since the catalogue was opened.
     """
 
     def __init__(self, fields: Mapping[str, FieldRecord]) -> None:
         self._fields = dict(fields)
+        self._slots = 1 + max((max(each.number, each.date) for each in fields.values()), default=-1)
         self.warnings: dict[str, str] = {}
-        for name, kind in BUILT_IN.items():
-            self._field(name, kind)
+        self.touched: set[str] = set()
+        for name in BUILT_IN:
+            self._fields.setdefault(name, FieldRecord(code=len(self._fields)))
 
     @property
     def fields(self) -> dict[str, FieldRecord]:
@@ -47,40 +63,54 @@ class Catalogue:
         return dict(self._fields)
 
     def values(self, fields: Mapping[str, Any]) -> Values:
-        """Tags and numbers of a document; fields that are new enter the catalogue."""
-        found = Values([], [])
+        """Tags and numbers of a document; fields and forms that are new enter the catalogue."""
+        found = Values()
         for name, value in fields.items():
-            field = self._fields.get(name) or self._field(str(name), type_of(value))
-            if field is not None:
-                self._add(found, str(name), field, value)
+            forms = forms_of(value)
+            if forms:
+                self._add(found, str(name), value, frozenset({"keyword"}) if name in KEYWORDS_ONLY else forms)
         return found
 
-    def _add(self, found: Values, name: str, field: FieldRecord, value: Any) -> None:
-        values = (value,) if field.type == "keyword" and isinstance(value, str) else comparables(value, field.type)
-        if not values and type_of(value) is not None:
-            self.warnings.setdefault(name, f"field `{name}` is a {field.type}: other values of it cannot be filtered")
-        if not values:
-            return
-        found.tags.append(presence_tag(field))
-        for each in values:
-            if field.slot >= 0 and isinstance(each, float):
-                found.numbers.append((f"n{field.slot}", each))
-            else:
-                found.tags.append(value_tag(field, each))
+    def _add(self, found: Values, name: str, value: Any, forms: frozenset[Form]) -> None:
+        self.touched.add(name)
+        field = self._field(name, forms)
+        found.tags[presence_tag(field)] = None
+        found.forms.extend(form_tag(field, form) for form in forms)
+        for item in items_of(value):
+            text = keyword(item)
+            if text is not None:
+                found.tags[value_tag(field, text)] = None
+        for kind, _ in _COLUMNS:
+            slot = getattr(field, kind)
+            if slot >= 0:
+                found.numbers.extend((column(slot), float(each)) for each in comparables(value, kind))
 
-    def _field(self, name: str, kind: FieldType | None) -> FieldRecord | None:
-        if name in self._fields or kind is None:
-            return self._fields.get(name)
-        slot = -1
-        if kind in ("number", "date"):
-            slot = 1 + max((field.slot for field in self._fields.values()), default=-1)
-            if slot >= NUMBER_SLOTS:
-                self.warnings.setdefault(
-                    name, f"field `{name}` cannot be filtered: an index has {NUMBER_SLOTS} number and date fields"
-                )
-                return None
-        self._fields[name] = FieldRecord(code=len(self._fields), type=kind, slot=slot)
-        return self._fields[name]
+    def _field(self, name: str, forms: frozenset[Form]) -> FieldRecord:
+        """The field, with room for values of these forms."""
+        known = self._fields.get(name) or FieldRecord(code=len(self._fields))
+        if name not in self._fields or not forms.issubset(known.forms):
+            known = replace(known, forms=tuple(sorted({*known.forms, *forms})))
+            for kind, wanted in _COLUMNS:
+                if forms & wanted and getattr(known, kind) < 0:
+                    known = replace(known, **{kind: self._slot(name, kind)})
+            self._fields[name] = known
+        return known
+
+    def _slot(self, name: str, kind: FieldType) -> int:
+        if self._slots >= NUMBER_SLOTS:
+            self.warnings.setdefault(
+                name,
+                f"field `{name}` cannot be filtered as a {kind}, only by its text: an index has "
+                f"{NUMBER_SLOTS} number and date fields",
+            )
+            return -1
+        self._slots += 1
+        return self._slots - 1
+
+
+def column(slot: int) -> str:
+    """The name of a column of numbers."""
+    return f"n{slot}"
 
 
 def presence_tag(field: FieldRecord) -> str:
@@ -88,9 +118,14 @@ def presence_tag(field: FieldRecord) -> str:
     return f"?{field.code}"
 
 
-def value_tag(field: FieldRecord, value: Comparable) -> str:
-    """The tag of documents that have this keyword or boolean."""
-    return value_prefix(field) + keyword_term(value)
+def form_tag(field: FieldRecord, form: Form) -> str:
+    """The tag of the head rows of documents that have a value of this form in the field."""
+    return f"?{field.code}:{form}"
+
+
+def value_tag(field: FieldRecord, text: str) -> str:
+    """The tag of documents that have this value."""
+    return value_prefix(field) + keyword_term(text)
 
 
 def value_prefix(field: FieldRecord) -> str:
@@ -98,11 +133,8 @@ def value_prefix(field: FieldRecord) -> str:
     return f"{field.code}="
 
 
-def keyword_term(value: Comparable) -> str:
-    """A keyword or boolean as it stands in the index."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = str(value)
+def keyword_term(text: str) -> str:
+    """A value as it stands in the index."""
     if len(text) <= LONGEST_KEYWORD:
         return text
     return f"{text[:LONGEST_KEYWORD]}\x1f{blake2b(text.encode(), digest_size=8).hexdigest()}"

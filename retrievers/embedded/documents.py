@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from tantivy import Order, Query
 
-from retrievers.embedded.catalogue import presence_tag, value_prefix
+from retrievers.embedded.catalogue import column, presence_tag, value_prefix
+from retrievers.embedded.field_types import conflicting
 from retrievers.embedded.filtering import all_of, beyond
 from retrievers.embedded.records import FieldRecord
 from retrievers.embedded.snapshot import Address, Snapshot
 from retrievers.errors import DocumentNotFound
-from retrievers.fields import date_text
-from retrievers.filters import type_in
+from retrievers.fields import comparables, date_text
+from retrievers.filters import types_in
 from retrievers.protocols import FilterLike
 from retrievers.types import (
     CorpusDescription,
     DocumentSummary,
     Facet,
     FieldInfo,
+    FieldType,
     Heading,
     Page,
     RetrievedDocument,
@@ -100,10 +102,9 @@ class DocumentReader:
 
     def facets(self, field: str, query: str, filters: FilterLike, top_k: int) -> Sequence[Facet]:
         """The most frequent values of a field."""
-        type_in(field, self._now.types)
-        heads = self._heads(query, filters)
-        values = self._values(self._now.state.fields[field], heads)
-        return sorted(values, key=lambda facet: (-facet.count, facet.value))[: max(top_k, 0)]
+        types_in(field, self._now.types)
+        values = self._values(field, self._heads(query, filters))
+        return values[: max(top_k, 0)]
 
     def scan(self, query: str, filters: FilterLike, after: str, limit: int | None) -> Iterator[DocumentSummary]:
         """Matching documents by id."""
@@ -168,30 +169,101 @@ class DocumentReader:
                 return beyond_it
             size *= 4
 
-    def _values(self, field: FieldRecord, heads: Query, most: int | None = None) -> list[Facet]:
-        if field.slot >= 0:
-            return self._numbers(field, heads, most)
+    def _values(self, name: str, heads: Query, most: int | None = None) -> list[Facet]:
+        """Values and counts, most frequent first: those of the field's type, and of others their text."""
+        kind, *others = self._now.types[name]
+        field = self._now.state.fields[name]
+        found: list[Facet] = []
+        if kind in _WRITTEN:
+            counted = self._column(_slot(field, kind), heads, most)
+            found = [Facet(value=_WRITTEN[kind](value), count=count) for value, count in counted]
+        if not found or others:
+            found += [
+                Facet(value=value, count=count)
+                for text, count in self._texts(field, heads, most)
+                if (value := _beside_column(text, kind)) is not None
+            ]
+        return sorted(found, key=lambda facet: (-facet.count, isinstance(facet.value, str), facet.value))
+
+    def _texts(self, field: FieldRecord, heads: Query, most: int | None) -> list[tuple[str, int]]:
         prefix = value_prefix(field)
         terms = self._now.searcher.terms_with_prefix("tag", prefix, heads, most)
-        texts = [(term[len(prefix) :].partition("\x1f")[0], count) for term, count in terms]
-        if field.type == "boolean":
-            return [Facet(value=text == "true", count=count) for text, count in texts]
-        return [Facet(value=text, count=count) for text, count in texts]
+        return [(term[len(prefix) :].partition("\x1f")[0], count) for term, count in terms]
 
-    def _numbers(self, field: FieldRecord, heads: Query, most: int | None) -> list[Facet]:
-        asked = {"values": {"terms": {"field": f"n{field.slot}", "size": most or 60_000}}}
+    def _column(self, slot: int, heads: Query, most: int | None) -> list[tuple[float, int]]:
+        asked = {"values": {"terms": {"field": column(slot), "size": most or 60_000}}}
         buckets = self._now.searcher.aggregate(heads, asked)["values"]["buckets"]
-        if field.type == "date":
-            return [Facet(value=date_text(bucket["key"]), count=bucket["doc_count"]) for bucket in buckets]
-        return [Facet(value=_number(bucket["key"]), count=bucket["doc_count"]) for bucket in buckets]
+        return [(bucket["key"], bucket["doc_count"]) for bucket in buckets]
+
+    def _extremes(self, field: FieldRecord, kind: FieldType, heads: Query) -> tuple[str | int | float | None, ...]:
+        """The lowest and the highest number or date."""
+        if kind not in _WRITTEN:
+            return None, None
+        name = column(_slot(field, kind))
+        found = self._now.searcher.aggregate(heads, {end: {end: {"field": name}} for end in ("min", "max")})
+        ends = (found["min"]["value"], found["max"]["value"])
+        return tuple(None if value is None else _WRITTEN[kind](value) for value in ends)
 
     def _info(self, name: str, field: FieldRecord, heads: Query) -> FieldInfo:
         present = all_of([heads, self._now.queries.tagged(presence_tag(field))])
-        values = self._values(field, heads, _EXAMPLE_VALUES)
-        values.sort(key=lambda facet: (-facet.count, facet.value))
-        examples = tuple(facet.value for facet in values[:_EXAMPLES])
-        return FieldInfo(name=name, type=field.type, documents=self._now.count(present), examples=examples)
+        types = self._now.types[name]
+        values = self._values(name, heads, _EXAMPLE_VALUES)
+        lowest, highest = self._extremes(field, types[0], heads)
+        return FieldInfo(
+            name=name,
+            type=types[0],
+            documents=self._now.count(present),
+            examples=tuple(facet.value for facet in values[:_EXAMPLES]),
+            distinct=len(values) if len(values) < _EXAMPLE_VALUES else None,
+            lowest=lowest,
+            highest=highest,
+            also=types[1:],
+            conflicts=self._now.count(conflicts(self._now, name)),
+        )
+
+
+def conflicts(now: Snapshot, name: str) -> Query:
+    """The head rows of documents whose values in a field are not of its type."""
+    tags = conflicting(now.state.fields[name], now.types[name])
+    return Query.term_set_query(now.schema, "tag", tags) if tags else Query.empty_query()
+
+
+def conflict(now: Snapshot, name: str) -> str:
+    """What to tell of a field with values that are not of its type; "" where there are none."""
+    offending = conflicts(now, name)
+    count = now.count(offending)
+    if not count:
+        return ""
+    first = now.searcher.search(offending, 1, count=False, order_by_field="doc_id", order=Order.Asc).hits[0][1]
+    unit, _ = now.unit(first)
+    return (
+        f"field `{name}` is a {now.types[name][0]}, and not so in {count:,} document{'s' if count > 1 else ''} "
+        f"(first {unit.source}: {_shown(unit.metadata.get(name))}); equality finds them all the same"
+    )
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _beside_column(text: str, kind: FieldType) -> str | bool | None:
+    """A value by its text; None for one that the column of its type tells."""
+    if kind == "keyword":
+        return text
+    read = comparables(text, kind)
+    if not read:
+        return text
+    return read[0] if isinstance(read[0], bool) else None
 
 
 def _number(value: float) -> int | float:
     return int(value) if float(value).is_integer() else value
+
+
+def _slot(field: FieldRecord, kind: FieldType) -> int:
+    return field.number if kind == "number" else field.date
+
+
+_WRITTEN: Final[Mapping[FieldType, Callable[[float], str | int | float]]] = {"number": _number, "date": date_text}
+"""How values of a column are shown, by type."""

@@ -11,12 +11,14 @@ from tantivy import FieldType, Occur, Query
 
 from retrievers.embedded.catalogue import (
     LONGEST_KEYWORD,
+    column,
     presence_tag,
     value_prefix,
     value_tag,
 )
 from retrievers.embedded.records import FieldRecord
-from retrievers.filters import And, Eq, Exists, Filter, In, Leaf, Not, Or, Prefix, Range, within
+from retrievers.fields import keyword
+from retrievers.filters import And, Eq, Exists, Filter, In, Leaf, Not, Or, Prefix, Range, Scalar, ordered, within
 
 _SPECIAL: Final = re.compile(r"([\\.+*?()|\[\]{}^$#&\-~])")
 """What means something in tantivy's regular expressions. To escape anything else is an error there."""
@@ -51,12 +53,12 @@ class FilterBuilder:
         match leaf:
             case Eq(_, value):
                 return self._equal(field, value)
-            case In(_, values) if field.slot >= 0:
-                return Query.boolean_query([(Occur.Should, self._equal(field, value)) for value in values])
             case In(_, values):
-                return self._any_of([value_tag(field, value) for value in values])
-            case Range() if field.slot >= 0:
-                return self._numbers(field, leaf)
+                return self._one_of(field, values)
+            case Range(type="number"):
+                return self._numbers(column(field.number), leaf)
+            case Range(type="date"):
+                return self._numbers(column(field.date), leaf)
             case Range():
                 return self._keywords(field, leaf)
             case Exists():
@@ -66,10 +68,15 @@ class FilterBuilder:
             case _ as unreachable:
                 assert_never(unreachable)
 
-    def _equal(self, field: FieldRecord, value: str | float | bool) -> Query:
-        if field.slot >= 0:
-            return self._numbers(field, Range(field="", gte=value, lte=value))
-        return self._tagged(value_tag(field, value))
+    def _equal(self, field: FieldRecord, value: Scalar) -> Query:
+        if isinstance(value, str | bool):
+            return self._tagged(value_tag(field, str(keyword(value))))
+        return self._numbers(column(field.number), Range(field="", gte=value, lte=value))
+
+    def _one_of(self, field: FieldRecord, values: tuple[Scalar, ...]) -> Query:
+        if all(isinstance(value, str) for value in values):
+            return self._any_of([value_tag(field, str(value)) for value in values])
+        return Query.boolean_query([(Occur.Should, self._equal(field, value)) for value in values])
 
     def _tagged(self, tag: str) -> Query:
         return Query.term_query(self._schema, "tag", tag, "basic")
@@ -77,13 +84,13 @@ class FilterBuilder:
     def _any_of(self, tags: list[str]) -> Query:
         return Query.term_set_query(self._schema, "tag", tags) if tags else Query.empty_query()
 
-    def _numbers(self, field: FieldRecord, bounds: Range) -> Query:
+    def _numbers(self, name: str, bounds: Range) -> Query:
         """One range query takes one lower and one upper bound; of two of a side both must hold, for the same value."""
         lower = max(_sides(bounds.gte, False) + _sides(bounds.gt, True), default=(None, False))
         upper = min(_sides(bounds.lte, True) + _sides(bounds.lt, False), default=(None, True))
         return Query.range_query(
             self._schema,
-            f"n{field.slot}",
+            name,
             FieldType.Float,
             lower_bound=lower[0],
             upper_bound=upper[0],
@@ -101,7 +108,7 @@ class FilterBuilder:
         """Terms have no ranges: look through the field's values."""
         prefix = value_prefix(field)
         found = [term for term, _ in self._searcher.terms_with_prefix("tag", prefix)]
-        inside = [term for term in found if within(bounds, term[len(prefix) :])]
+        inside = [term for term in found if within(bounds, ordered(term[len(prefix) :]))]
         return self._any_of(inside)
 
 

@@ -36,7 +36,7 @@ def read_manifest(path: Path) -> Manifest:
 
     Raises:
         ConfigError: there is no index here, or it cannot be read.
-        IndexMismatch: a newer version wrote it.
+        IndexMismatch: a version with another format wrote it.
     """
     try:
         content = (path / MANIFEST).read_bytes()
@@ -46,10 +46,11 @@ def read_manifest(path: Path) -> Manifest:
         raise ConfigError(f"cannot read the index {path}: {error.strerror}") from None
     try:
         version = msgspec.json.decode(content, type=dict[str, object]).get("format")
-        if isinstance(version, int) and version > FORMAT:
+        if isinstance(version, int) and version != FORMAT:
+            newer = "upgrade rlm-search, or " if version > FORMAT else ""
             raise IndexMismatch(
-                f"the index {path} has format {version}, this version reads up to {FORMAT}",
-                hint="upgrade rlm-search, or build the index again with `ingest --rebuild`",
+                f"the index {path} has format {version}, this version reads format {FORMAT}",
+                hint=f"{newer}build the index again with `ingest --rebuild`",
             )
         return msgspec.json.decode(content, type=Manifest)
     except msgspec.MsgspecError:

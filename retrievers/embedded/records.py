@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from retrievers.types import FieldType
+from retrievers.fields import Form
 
-FORMAT: Final = 1
-"""Version of the files of an index; a reader refuses a newer one."""
+FORMAT: Final = 2
+"""Version of the files of an index; another one is refused."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +69,19 @@ class HeadRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FieldRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A field of the catalogue: `code` names it in tags, `slot` is its number column (-1 without)."""
+    """A field of the catalogue.
+
+    Attributes:
+        code: names it in tags.
+        forms: those that values of it ever had.
+        number: its column of numbers, -1 without.
+        date: its column of dates, -1 without.
+    """
 
     code: int
-    type: FieldType
-    slot: int = -1
+    forms: tuple[Form, ...] = ()
+    number: int = -1
+    date: int = -1
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

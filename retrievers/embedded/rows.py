@@ -67,7 +67,8 @@ def rows_of(doc_no: int, document: Document, chunks: Sequence[Chunk], catalogue:
         shared.row(number, unit, path, parts.get(number, ()))
         for number, (unit, path) in enumerate(zip(units, paths, strict=True))
     ]
-    rows[0].add_text("tag", HEAD_TAG)
+    for tag in (HEAD_TAG, *shared.forms):
+        rows[0].add_text("tag", tag)
     rows[0].add_unsigned("chunks", len(chunks))
     rows[0].add_bytes("head", encode_record(_head_record(document, starts, records)))
     return Rows(rows, records)
@@ -89,6 +90,7 @@ class _Shared:
         self._document = document
         self._analyser = analyser
         self._values: Values = catalogue.values(fields_of(document))
+        self.forms = self._values.forms
         self._title = self._terms(document.title)
         self._name = self._terms(name_words(document))
         self._language = language_code(document.language)

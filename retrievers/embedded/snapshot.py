@@ -15,6 +15,7 @@ import tantivy
 from tantivy import FieldType, Occur, Query
 
 from retrievers.embedded.analysis import ANALYSERS
+from retrievers.embedded.field_types import CountedTypes
 from retrievers.embedded.filtering import FilterBuilder, all_of
 from retrievers.embedded.layout import VECTORS
 from retrievers.embedded.querying import QueryBuilder, Question, silent, take_apart
@@ -31,7 +32,6 @@ from retrievers.embedded.scoring import Ranked
 from retrievers.embedded.vectors import VectorMap
 from retrievers.filters import Filter, parse, resolve
 from retrievers.protocols import FilterLike
-from retrievers.types import FieldType as OurFieldType
 
 CACHED_ROWS: Final = 4_000_000
 """Row numbers of filters that are remembered in all, 8 bytes each."""
@@ -58,7 +58,7 @@ class Snapshot:
         counts = {name: self.searcher.doc_freq("tag", analyser_tag(name)) for name in ANALYSERS}
         self.held = {name: count for name, count in counts.items() if count} or {"plain": 0}
         self.queries = QueryBuilder(self.schema, self.searcher, self.held)
-        self.types: dict[str, OurFieldType] = {name: field.type for name, field in self.state.fields.items()}
+        self.types = CountedTypes(self.state.fields, lambda tag: self.count(self._tagged(tag)))
         self._filters = FilterBuilder(self.schema, self.searcher, self.state.fields)
         self._rows: OrderedDict[Filter, npt.NDArray[np.intp]] = OrderedDict()
         self._lock = Lock()

@@ -17,6 +17,7 @@ from tantivy import FieldType, Query
 
 from retrievers.embedded.catalogue import Catalogue
 from retrievers.embedded.compaction import copy_live_rows, dead_share
+from retrievers.embedded.documents import conflict
 from retrievers.embedded.filtering import all_of
 from retrievers.embedded.layout import (
     MANIFEST,
@@ -263,8 +264,13 @@ class EmbeddedWriter:
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What could not be made filterable, one sentence a field."""
-        return tuple(self._catalogue.warnings.values())
+        """What was written that is not of its field's type, or cannot be filtered: one sentence a field.
+
+        Conflicts are counted in what has been flushed.
+        """
+        touched = sorted(self._catalogue.touched & set(self._now.state.fields))
+        told = (conflict(self._now, name) for name in touched)
+        return (*self._catalogue.warnings.values(), *filter(None, told))
 
     def holds(self, document_id: str) -> str:
         """The content hash of the document with this id, or "" if it is not in the index."""

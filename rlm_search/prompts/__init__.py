@@ -47,7 +47,7 @@ def corpus(retriever: RetrieverProtocol) -> str:
     about = retriever.describe()
     lines = [_counts(about)]
     if about.fields:
-        lines.append("Fields for filters (type, documents that have it, examples):")
+        lines.append("Fields for filters (type, documents that have it, range, examples):")
         told = [field for field in about.fields if field.name not in _SEEN_IN_HITS]
         lines += [_field(field) for field in told[:_FIELDS_SHOWN]]
         rest = [*(name for name in _SEEN_IN_HITS if any(f.name == name for f in about.fields))]
@@ -75,7 +75,12 @@ def _counts(about: CorpusDescription) -> str:
 
 def _field(field: FieldInfo) -> str:
     examples = ", ".join(_data(example) for example in field.examples[:_EXAMPLES_SHOWN])
-    return f"- {_data(field.name)} ({field.type}, {field.documents:,}): {examples}"
+    told = [field.type, f"{field.documents:,}"]
+    if field.lowest != field.highest:
+        told.append(f"{_data(field.lowest)} to {_data(field.highest)}")
+    if field.conflicts:
+        told.append(f"{field.conflicts:,} of another type")
+    return f"- {_data(field.name)} ({', '.join(told)}): {examples}"
 
 
 def _data(value: object) -> str:

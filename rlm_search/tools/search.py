@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from retrievers.normalise import as_hits
 from retrievers.protocols import Counts, Describes, Facets, RetrieverProtocol, Scans
-from retrievers.types import Hit
+from retrievers.types import FieldInfo, Hit
 from rlm_search.run import Run, ToolError, plain_filters, telling
 from rlm_search.trace.events import Searched
 
@@ -110,12 +110,7 @@ class SearchTools:
             "chunks": about.chunks,
             "vectors": about.vectors,
             "languages": {str(facet.value): facet.count for facet in about.languages},
-            "fields": _table(
-                [
-                    {"name": f.name, "type": f.type, "documents": f.documents, "examples": list(f.examples)}
-                    for f in about.fields
-                ]
-            ),
+            "fields": _table([_field(each) for each in about.fields]),
         }
 
     def _search(self, name: str, search: _Search, query: str, top_k: int, filters: dict[str, Any] | None) -> Hits:
@@ -127,6 +122,18 @@ class SearchTools:
         for hit in hits:
             self._run.evidence.add(hit.doc_id, hit.start, hit.end, title=hit.title, source=hit.source)
         return {"__type__": "Hits", "items": [as_row(hit) for hit in hits]}
+
+
+def _field(field: FieldInfo) -> Record:
+    """A field as a row; what it does not have is left out, so that most rows are short."""
+    row: Record = {"name": field.name, "type": field.type, "documents": field.documents}
+    if field.lowest is not None:
+        row |= {"lowest": field.lowest, "highest": field.highest}
+    if field.distinct is not None:
+        row["distinct"] = field.distinct
+    if field.conflicts:
+        row |= {"conflicts": field.conflicts, "also": list(field.also)}
+    return {**row, "examples": list(field.examples)}
 
 
 @dataclass(slots=True)

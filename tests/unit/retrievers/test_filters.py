@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from retrievers.errors import FilterError
-from retrievers.fields import comparables, date_text, fields_of, instant, type_of
+from retrievers.fields import FieldTypes, Form, Types, comparables, date_text, fields_of, instant, type_of, types_among
 from retrievers.filters import And, Eq, Exists, In, Not, Or, Prefix, Range, conjunction, matches, parse, resolve
 from retrievers.testing import document
 from retrievers.types import FieldType
@@ -155,7 +155,7 @@ def test_a_value_of_another_type_than_the_field_is_no_value() -> None:
 def test_resolved_dates_are_ranges_of_seconds() -> None:
     day = 24 * 3600.0
     resolved = resolve(Eq("filed", "1970-01-02"), FIELDS)
-    assert resolved == Range(field="filed", gte=day, lte=2 * day - 1e-6)
+    assert resolved == Range(field="filed", gte=day, lte=2 * day - 1e-6, type="date")
 
 
 @pytest.mark.parametrize(
@@ -172,13 +172,72 @@ def test_resolved_dates_are_ranges_of_seconds() -> None:
         (["a", "b"], "keyword"),
         (("2019-03-01", "b"), "keyword"),
         ([], None),
-        ([1, 2], None),
+        ([1, 2], "number"),
+        ([None], None),
         ({"a": 1}, None),
         (None, None),
     ],
 )
 def test_values_tell_their_type(value: Any, kind: str | None) -> None:
     assert type_of(value) == kind
+
+
+@pytest.mark.parametrize(
+    ("documents", "types"),
+    [
+        ({"number": 2, "keyword": 1}, ("number", "keyword")),
+        ({"number": 1, "keyword": 1}, ("keyword", "number")),
+        ({"date": 3, "number": 3}, ("number", "date")),
+        ({"numeral": 5}, ("keyword", "number")),
+        ({"numeral": 5, "number": 1}, ("number",)),
+        ({"numeral": 2, "number": 1, "keyword": 3}, ("keyword", "number")),
+        ({"flag": 1}, ("keyword", "boolean")),
+        ({"flag": 2, "boolean": 1, "keyword": 2}, ("boolean", "keyword")),
+        ({}, ("keyword",)),
+    ],
+    ids=repr,
+)
+def test_the_type_of_a_field_is_that_of_most_documents(documents: dict[Form, int], types: Types) -> None:
+    assert types_among(documents) == types
+
+
+MIXED: FieldTypes = {
+    "year": ("number", "keyword"),
+    "filed": ("date", "number", "keyword"),
+    "code": ("keyword", "number"),
+}
+
+
+@pytest.mark.parametrize(
+    ("filters", "values"),
+    [
+        ({"year": "unknown"}, {"year": "unknown"}),
+        ({"year": [2019, "unknown"]}, {"year": "unknown"}),
+        ({"year": "2019"}, {"year": 2019}),
+        ({"year": 2019}, {"year": "2019"}),
+        ({"year": "007"}, {"year": "007"}),
+        ({"year": {"prefix": "un"}}, {"year": "unknown"}),
+        ({"year": {"gte": 2019}}, {"year": ["n/a", 2020]}),
+        ({"filed": 2019}, {"filed": 2019}),
+        ({"filed": 2019}, {"filed": "2019-03-01"}),
+        ({"filed": {"gte": 2019, "lt": 2020}}, {"filed": 2019}),
+        ({"filed": "spring 2019"}, {"filed": "spring 2019"}),
+        ({"code": {"gte": 10}}, {"code": "11"}),
+        ({"code": {"lt": "2"}}, {"code": "11"}),
+        ({"code": 11}, {"code": 11}),
+    ],
+    ids=repr,
+)
+def test_a_value_of_another_type_is_found_by_what_it_says(filters: dict[str, Any], values: dict[str, Any]) -> None:
+    parsed = parse(filters)
+    assert parsed is not None
+    assert matches(parsed, values, MIXED)
+
+
+def test_a_range_of_numbers_says_nothing_of_words() -> None:
+    parsed = parse({"year": {"gte": 2019}})
+    assert parsed is not None
+    assert not matches(parsed, {"year": "unknown"}, MIXED)
 
 
 def test_numbers_that_no_double_holds_are_no_values() -> None:

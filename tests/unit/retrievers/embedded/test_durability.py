@@ -216,7 +216,7 @@ def test_what_is_no_index_is_said_to_be_none(tmp_path: Path) -> None:
         EmbeddedRetriever(tmp_path / "photo.jpg")
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"format": 1, "embedder": 3}'])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"format": 2, "embedder": 3}'])
 def test_a_damaged_manifest_is_one_line(path: Path, index: Make, content: bytes) -> None:
     index(document("a", "wind"))
     (path / "index.json").write_bytes(content)

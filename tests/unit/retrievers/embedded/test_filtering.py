@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from retrievers.embedded import EmbeddedRetriever
 from retrievers.errors import FilterError
-from retrievers.fields import fields_of
+from retrievers.fields import FieldTypes, fields_of
 from retrievers.filters import And, Eq, Exists, Filter, In, Not, Or, Prefix, Range, matches
 from retrievers.testing import document
+from retrievers.testing_corpus import types_of
 from retrievers.types import Document
 
 from .conftest import open_writer, text_only
@@ -99,14 +100,127 @@ def written(path: Path, documents: list[Document]) -> EmbeddedRetriever:
     return EmbeddedRetriever(path)
 
 
-def test_the_first_value_decides_the_type_and_others_are_told(tmp_path: Path) -> None:
+MIXED_VALUES = (
+    *WORDS[:6],
+    *DATES,
+    *NUMBERS,
+    True,
+    False,
+    "2018",
+    "007",
+    "1.5",
+    "1e3",
+    "-0",
+    "true",
+    "TRUE",
+    "2019-02-30",
+)
+mixed = st.one_of(st.sampled_from(MIXED_VALUES), st.lists(st.sampled_from(MIXED_VALUES), max_size=2))
+scalars = st.sampled_from((*MIXED_VALUES, "2019", 2020, 0.5))
+mixed_filters = st.one_of(
+    st.builds(Eq, st.just("mixed"), scalars),
+    st.builds(In, st.just("mixed"), st.lists(scalars, max_size=3).map(tuple)),
+    st.builds(Prefix, st.just("mixed"), st.sampled_from(["", "a", "2", "20", "tr", "1"])),
+    st.just(Exists("mixed")),
+    st.one_of(*(ranges("mixed", st.sampled_from(values)) for values in (WORDS, NUMBERS, DATES, MIXED_VALUES))),
+).flatmap(lambda leaf: st.sampled_from([leaf, Not(leaf)]))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 6), st.none() | mixed), max_size=6), max_size=3),
+    st.lists(mixed_filters, min_size=1, max_size=15),
+)
+def test_values_of_any_types_are_found_as_the_reference_finds_them_whatever_came_first(
+    runs: list[list[tuple[int, Any]]], asked: list[Filter]
+) -> None:
+    """A run adds, replaces and (with None) removes documents; what is left then decides, and nothing before it."""
+    documents = {"typed": replace(TYPED, metadata={"mixed": "w"})}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "index"
+        reader = written(path, [*documents.values()])
+        for run in runs:
+            writer = open_writer(path)
+            for number, value in run:
+                writer.delete([f"d{number}"])
+                documents.pop(f"d{number}", None)
+                if value is not None:
+                    documents[f"d{number}"] = document(f"d{number}", "text", mixed=value)
+                    writer.replace([text_only(documents[f"d{number}"])])
+            writer.close()
+        types = types_of(tuple(documents.values()))
+        assert reader.snapshot().types["mixed"] == types["mixed"]
+        for each in asked:
+            assert found_or_refused(reader, each) == passing_or_refused(each, [*documents.values()], types)
+
+
+def found_or_refused(reader: EmbeddedRetriever, asked: Filter) -> set[str] | str:
+    try:
+        return {summary.doc_id for summary in reader.scan(filters=asked)}
+    except FilterError as error:
+        return str(error)
+
+
+def passing_or_refused(asked: Filter, documents: list[Document], types: FieldTypes) -> set[str] | str:
+    try:
+        return {each.id for each in documents if matches(asked, fields_of(each), types)}
+    except FilterError as error:
+        return str(error)
+
+
+def years(path: Path, values: list[Any]) -> EmbeddedRetriever:
+    return written(path, [document(f"d{i}", "x", year=value) for i, value in enumerate(values)])
+
+
+@pytest.mark.parametrize("values", [["unknown", 2020, 2022, 2023], [2023, 2022, 2020, "unknown"]], ids=repr)
+def test_one_unknown_year_changes_nothing_for_the_others(tmp_path: Path, values: list[Any]) -> None:
+    reader = years(tmp_path / "index", values)
+    assert reader.count(filters={"year": {"gte": 2022}}) == 2
+    assert reader.count(filters={"year": 2022}) == 1
+    assert reader.count(filters={"year": "unknown"}) == 1
+    assert [(facet.value, facet.count) for facet in reader.facets("year")] == [
+        (2020, 1), (2022, 1), (2023, 1), ("unknown", 1),
+    ]  # fmt: skip
+
+
+def test_a_conflict_is_told_once_with_the_first_document_that_has_it(tmp_path: Path) -> None:
+    for _ in range(2):
+        writer = open_writer(tmp_path / "index")
+        writer.replace([text_only(document(f"d{i}", "x", year=year)) for i, year in enumerate([1, "?", 2, "n/a", 3])])
+        writer.flush()
+        assert writer.warnings == (
+            "field `year` is a number, and not so in 2 documents (first archive/d1.txt: '?'); "
+            "equality finds them all the same",
+        )
+        writer.close()
     writer = open_writer(tmp_path / "index")
-    writer.replace([text_only(document("a", "x", year=2019)), text_only(document("b", "x", year="unknown"))])
-    assert writer.warnings == ("field `year` is a number: other values of it cannot be filtered",)
+    writer.replace([text_only(document("other", "x", colour="red"))])
     writer.close()
-    reader = EmbeddedRetriever(tmp_path / "index")
-    assert reader.get("b").metadata == {"year": "unknown"}
-    assert reader.count(filters={"year": {"exists": True}}) == 1
+    assert writer.warnings == ()
+
+
+def test_a_description_tells_types_conflicts_and_examples(tmp_path: Path) -> None:
+    reader = years(tmp_path / "index", [2020, 2020, "soon", "2021", [2022, 2023]])
+    told = {info.name: info for info in reader.describe().fields}["year"]
+    assert (told.type, told.also, told.documents, told.conflicts) == ("number", ("keyword",), 5, 1)
+    assert told.examples == (2020, 2021, 2022, 2023, "soon")
+    assert (told.lowest, told.highest, told.distinct) == (2020, 2023, 5)
+
+
+def test_a_description_tells_the_range_of_dates(tmp_path: Path) -> None:
+    reader = written(tmp_path / "index", [document(day, "x", filed=day) for day in ("2019-03-01", "2024-05-06")])
+    told = {info.name: info for info in reader.describe().fields}
+    assert (told["filed"].lowest, told["filed"].highest) == ("2019-03-01", "2024-05-06")
+    assert told["source"].lowest is None
+
+
+def test_the_type_follows_what_is_left(tmp_path: Path) -> None:
+    reader = years(tmp_path / "index", ["a", "b", 3])
+    assert reader.snapshot().types["year"] == ("keyword", "number")
+    writer = open_writer(tmp_path / "index")
+    writer.delete(["d0", "d1"])
+    writer.close()
+    assert reader.snapshot().types["year"] == ("number",)
 
 
 def test_types_are_remembered_from_run_to_run(tmp_path: Path) -> None:
@@ -124,11 +238,12 @@ def test_more_number_fields_than_columns_are_told(tmp_path: Path) -> None:
     many = replace(document("a", "x"), metadata={f"n{i}": i for i in range(140)})
     writer.replace([text_only(many)])
     writer.close()
-    assert len(writer.warnings) == 13
+    assert len(writer.warnings) == 12
     reader = EmbeddedRetriever(tmp_path / "index")
-    assert reader.count(filters={"n100": 100}) == 1
+    assert reader.count(filters={"n100": {"gt": 99}}) == 1
+    assert reader.count(filters={"n139": 139}) == 1
     with pytest.raises(FilterError, match="n139"):
-        reader.count(filters={"n139": 139})
+        reader.count(filters={"n139": {"gt": 100}})
 
 
 def test_dates_and_booleans_come_back_as_they_are(tmp_path: Path) -> None:
@@ -140,7 +255,13 @@ def test_dates_and_booleans_come_back_as_they_are(tmp_path: Path) -> None:
 
 
 def test_metadata_that_cannot_be_filtered_is_kept(tmp_path: Path) -> None:
-    odd: dict[str, Any] = {"nested": {"a": [1, 2]}, "huge": 10**30, "none": None, "numbers": [1, 2]}
+    odd: dict[str, Any] = {"nested": {"a": [1, 2]}, "huge": 10**30, "none": None, "numbers": [[1, 2]]}
     reader = written(tmp_path / "index", [document("a", "x", **odd)])
-    assert reader.get("a").metadata == {"nested": {"a": [1, 2]}, "huge": str(10**30), "none": None, "numbers": [1, 2]}
+    assert reader.get("a").metadata == {"nested": {"a": [1, 2]}, "huge": str(10**30), "none": None, "numbers": [[1, 2]]}
     assert "nested" not in reader.snapshot().types
+
+
+def test_a_range_of_very_long_keywords_goes_by_their_beginnings(tmp_path: Path) -> None:
+    reader = written(tmp_path / "index", [document("a", "x", word="long" * 400)])
+    assert reader.count(filters={"word": {"gte": "long" * 400}}) == 1
+    assert reader.count(filters={"word": {"gt": "long" * 400}}) == 0
