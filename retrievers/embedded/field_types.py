@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
+
+from tantivy import Query, Schema, Searcher
 
 from retrievers.embedded.catalogue import KEYWORDS_ONLY, form_tag
 from retrievers.embedded.records import FieldRecord
@@ -17,12 +19,14 @@ class CountedTypes(Mapping[str, Types]):
 
     Args:
         fields: the catalogue.
-        count: how many documents have a tag on their head row.
+        schema: of the index.
+        searcher: over the commit. No callable of a snapshot, which would keep itself and its files alive.
     """
 
-    def __init__(self, fields: Mapping[str, FieldRecord], count: Callable[[str], int]) -> None:
+    def __init__(self, fields: Mapping[str, FieldRecord], schema: Schema, searcher: Searcher) -> None:
         self._fields = fields
-        self._count = count
+        self._schema = schema
+        self._searcher = searcher
         self._found: dict[str, Types] = {}
 
     def __getitem__(self, name: str) -> Types:
@@ -48,6 +52,10 @@ class CountedTypes(Mapping[str, Types]):
         types = types_among(counts)
         kept = tuple(each for each in types if each not in _NEEDS_COLUMN or getattr(field, each) >= 0)
         return kept if kept == types else ("keyword", *(each for each in kept if each != "keyword"))
+
+    def _count(self, tag: str) -> int:
+        query = Query.term_query(self._schema, "tag", tag, "basic")
+        return int(self._searcher.search(query, 1, count=True).count)  # type: ignore[attr-defined]  # not in its stubs
 
 
 def conflicting(field: FieldRecord, types: Types) -> list[str]:

@@ -58,7 +58,7 @@ class Snapshot:
         counts = {name: self.searcher.doc_freq("tag", analyser_tag(name)) for name in ANALYSERS}
         self.held = {name: count for name, count in counts.items() if count} or {"plain": 0}
         self.queries = QueryBuilder(self.schema, self.searcher, self.held)
-        self.types = CountedTypes(self.state.fields, lambda tag: self.count(self._tagged(tag)))
+        self.types = CountedTypes(self.state.fields, self.schema, self.searcher)
         self._filters = FilterBuilder(self.schema, self.searcher, self.state.fields)
         self._rows: OrderedDict[Filter, npt.NDArray[np.intp]] = OrderedDict()
         self._lock = Lock()

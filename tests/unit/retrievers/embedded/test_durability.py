@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -312,3 +314,15 @@ def test_closing_twice_and_flushing_nothing_are_harmless(path: Path) -> None:
     writer.flush()
     writer.close()
     writer.close()
+
+
+def test_a_state_that_nobody_reads_any_more_lets_go_of_its_files_at_once(tmp_path: Path) -> None:
+    open_writer(tmp_path / "index").close()
+    reader = EmbeddedRetriever(tmp_path / "index")
+    state = weakref.ref(reader.snapshot())
+    gc.disable()
+    try:
+        del reader
+        assert state() is None
+    finally:
+        gc.enable()
