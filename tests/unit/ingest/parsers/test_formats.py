@@ -54,6 +54,21 @@ def name_of(path: Path) -> str:
         ("a.eml", b"From: x", "eml"),
         ("README", b"Read me.", "text"),
         ("README", "Ünïcödé".encode()[:-1], "text"),
+        ("README", "Grüße aus Köln".encode("cp1252"), "text"),
+        ("README", "Read me.".encode("utf-16"), "text"),
+        ("a.xyz", b"notes", "text"),
+        ("page", b"<!-- saved --><!DOCTYPE html><p>x", "html"),
+        ("page.txt", b"\xef\xbb\xbf<html lang=en>", "html"),
+        ("page.txt", "<html>".encode("utf-16"), "html"),
+        ("page.pdf", b"<html><body>404 Not Found", "html"),
+        ("page.md", b"<html>", "markdown"),
+        ("mail.txt", b"From: a\nX-Long: a\n b\nMessage-ID: <1>\n\nhello", "eml"),
+        ("note.txt", b"From: a\nTo: b\n\nA letter, typed.", "text"),
+        ("records", b'{"a": 1}\n{"a": 2}\n', "jsonl"),
+        ("value", b'{"a":\n 1}', "json"),
+        ("braces", b"{see above}", "text"),
+        ("report.doc", a_zip("[Content_Types].xml", "word/document.xml"), "docx"),
+        ("report.zip", a_zip("[Content_Types].xml", "word/document.xml"), "docx"),
     ],
 )
 def test_a_format_is_found(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
@@ -63,14 +78,15 @@ def test_a_format_is_found(tmp_path: Path, name: str, content: bytes, expected: 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.txt", b"\x89PNG\r\n\x1a\n", "PNG image"),
+        ("a.txt", b"\x89PNG\r\n\x1a\n", "Portable Network Graphics"),
         ("a.txt", b"{\\rtf1", "RTF"),
-        ("a.xyz", b"text", r"\.xyz files"),
+        ("a.xyz", b"\0\1\2", r"\.xyz files"),
+        ("a", b"\x7fELF\2\1\1" + bytes(60), "ELF executable"),
         ("a", b"\0\1\2", "binary files"),
-        ("a.docx", a_zip("xl/workbook.xml"), "xlsx files"),
+        ("a.docx", a_zip("Index/Document.iwa"), "Apple iWork files"),
+        ("a.docx", a_zip("Documents/1/Pages/1.fpage"), "XPS files"),
         ("a.zip", a_zip("a.txt"), "zip archives"),
-        ("a.zip", b"PK\x03\x04 and nothing", r"\.zip files"),
-        ("a.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"\.msg files"),
+        ("a.zip", b"PK\x03\x04 and nothing", "damaged zip files"),
     ],
 )
 def test_a_format_that_is_not_read_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
@@ -85,6 +101,12 @@ def test_an_encrypted_office_file_is_encrypted_and_not_unsupported(tmp_path: Pat
     with pytest.raises(ParseError) as refused:
         name_of(a_file(tmp_path, "a.docx", content))
     assert refused.value.kind == "encrypted"
+
+
+def test_a_damaged_office_97_file_is_broken(tmp_path: Path) -> None:
+    with pytest.raises(ParseError, match="OLE container is damaged") as refused:
+        name_of(a_file(tmp_path, "a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"))
+    assert refused.value.kind == "broken"
 
 
 def test_a_truncated_docx_is_broken(tmp_path: Path) -> None:
@@ -138,7 +160,7 @@ def test_an_installed_package_adds_a_format(tmp_path: Path) -> None:
     assert version() == f"{VERSION}+tide=1.5"
 
 
-def test_without_it_the_format_is_unsupported(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedFormat):
-        parser_for(a_file(tmp_path, "a.tide", b"high at noon"))
+def test_without_it_the_file_is_what_its_content_says(tmp_path: Path) -> None:
+    (parsed,) = parsed_from(a_file(tmp_path, "a.tide", b"high at noon"))
+    assert parsed.text == "high at noon"  # as any text
     assert version() == VERSION

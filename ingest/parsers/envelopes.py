@@ -1,0 +1,95 @@
+"""What a zip or an OLE file is, told by what lies in it."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from ingest.errors import ParseError, UnsupportedFormat
+from ingest.parsers.formats import BY_NAME, FORMATS, Format
+
+ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+_IWORK = ("Index/", "index.apxl", "index.xml", "QuickLook/")
+_OTHER_ZIPS = {"XPS": ("Documents/",), "Apple iWork": _IWORK}
+_ENCRYPTED = "EncryptedPackage"
+_SEARCHED = 64 << 20
+_MIMETYPE_BYTES = 200
+_OTHER_OLE = {"WordDocument": "Word 97-2003", "PowerPoint Document": "PowerPoint 97-2003", "VisioDocument": "Visio"}
+
+
+def format_of_zip(path: Path, by_name: Format | None) -> Format:
+    """The format of a zip file: by its member `mimetype`, else by the names of the others.
+
+    Raises:
+        ParseError: it is damaged, and its name says that it is a document.
+        UnsupportedFormat: it holds nothing that is read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            mimetype = _mimetype(archive) if "mimetype" in names else ""
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError, EOFError) as error:
+        if by_name is not None and by_name.is_binary and by_name.name != "pdf":
+            raise ParseError(f"its zip container is damaged: {error}") from error
+        raise UnsupportedFormat("damaged zip files are not read", hint="pack it again") from error
+    for format_ in FORMATS:
+        if format_.parts and (mimetype.startswith(format_.media_type) or _holds(names, format_.parts)):
+            return format_
+    return _other_zip(names)
+
+
+def _mimetype(archive: zipfile.ZipFile) -> str:
+    with archive.open("mimetype") as member:
+        return member.read(_MIMETYPE_BYTES).decode("ascii", "replace").strip()
+
+
+def _holds(names: list[str], parts: tuple[str, ...]) -> bool:
+    return any(name == part or (part.endswith("/") and name.startswith(part)) for part in parts for name in names)
+
+
+def _other_zip(names: list[str]) -> Format:
+    for kind, parts in _OTHER_ZIPS.items():
+        if _holds(names, parts):
+            raise UnsupportedFormat(f"{kind} files are not read", hint="save it as PDF")
+    if "zip" in BY_NAME:
+        return BY_NAME["zip"]
+    raise UnsupportedFormat("zip archives are not read", hint="unpack it")
+
+
+def format_of_ole(path: Path, by_name: Format | None) -> Format:
+    """The format of an OLE file, by its streams.
+
+    Raises:
+        ParseError: it is encrypted, or damaged.
+        UnsupportedFormat: it holds nothing that is read.
+    """
+    streams = _streams(path)
+    if _ENCRYPTED in streams:
+        raise ParseError("it is encrypted: a password is needed", kind="encrypted")
+    for format_ in FORMATS:
+        if streams & set(format_.streams):
+            return format_
+    known = next((name for stream, name in _OTHER_OLE.items() if stream in streams), "OLE")
+    raise UnsupportedFormat(f"{known} files are not read", hint="save it as docx, pptx or PDF")
+
+
+def _streams(path: Path) -> set[str]:
+    """The names at the top of an OLE file."""
+    import olefile
+
+    try:
+        with olefile.OleFileIO(path) as ole:
+            return {entry[0] for entry in ole.listdir(streams=True, storages=True)}
+    except (OSError, ValueError, IndexError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        if _mentions(path, _ENCRYPTED):
+            return {_ENCRYPTED}
+        raise ParseError(f"its OLE container is damaged: {error}") from error
+
+
+def _mentions(path: Path, stream: str) -> bool:
+    with path.open("rb") as file:
+        return stream.encode("utf-16-le") in file.read(_SEARCHED)

@@ -1,0 +1,57 @@
+"""The table of formats that are read: how their files are told, and which parser reads them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_OOXML = "application/vnd.openxmlformats-officedocument"
+
+
+class Format(NamedTuple):
+    """A format that is read.
+
+    Attributes:
+        name: as in tests, reports and settings.
+        media_type: of its documents; a zip file that has a member `mimetype` is told by it.
+        extensions: how its files are named, lower case, without the dot; the first is shown to people.
+        parser: `module:function`, imported on use.
+        parts: members that make a zip file one of these; a folder ends with `/`.
+        streams: streams that make an OLE file (Office 97-2003, Outlook) one of these.
+        detected: what `puremagic` calls such files: extensions with their dot.
+    """
+
+    name: str
+    media_type: str
+    extensions: tuple[str, ...]
+    parser: str
+    parts: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    detected: tuple[str, ...] = ()
+
+    @property
+    def is_binary(self) -> bool:
+        """Its files cannot be mistaken for text."""
+        return self.name == "pdf" or bool(self.parts or self.streams or self.detected)
+
+
+FORMATS = (
+    Format("pdf", "application/pdf", ("pdf",), "ingest.parsers.pdf:parse"),
+    Format(
+        "docx",
+        f"{_OOXML}.wordprocessingml.document",
+        ("docx", "docm", "dotx", "dotm"),
+        "ingest.parsers.docx:parse",
+        parts=("word/",),
+    ),
+    Format("html", "text/html", ("html", "htm", "xhtml"), "ingest.parsers.html:parse"),
+    Format("markdown", "text/markdown", ("md", "markdown"), "ingest.parsers.markdown:parse"),
+    Format("text", "text/plain", ("txt", "text", "log"), "ingest.parsers.text:parse"),
+    Format("csv", "text/csv", ("csv",), "ingest.parsers.tabular:parse_csv"),
+    Format("tsv", "text/tab-separated-values", ("tsv", "tab"), "ingest.parsers.tabular:parse_tsv"),
+    Format("json", "application/json", ("json",), "ingest.parsers.json:parse"),
+    Format("jsonl", "application/x-ndjson", ("jsonl", "ndjson"), "ingest.parsers.jsonl:parse"),
+    Format("eml", "message/rfc822", ("eml",), "ingest.parsers.email:parse"),
+)
+
+BY_NAME = {format_.name: format_ for format_ in FORMATS}
+BY_EXTENSION = {extension: format_ for format_ in FORMATS for extension in format_.extensions}
