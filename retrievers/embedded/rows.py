@@ -59,9 +59,9 @@ def rows_of(doc_no: int, document: Document, chunks: Sequence[Chunk], catalogue:
     """Build the rows of a document; the fields it brings enter the catalogue."""
     units = units_of(document, chunks)
     starts = [unit.start for unit in units]
-    records = [_chunk_record(chunk, starts) for chunk in chunks]
+    records = chunk_records(chunks, starts)
     shared = _Shared(doc_no, document, analyser_of(document.language, document.text), catalogue)
-    paths = _heading_paths(document.headings, units)
+    paths = heading_paths(document.headings, units)
     parts = parts_by_unit(document.text, starts)
     rows = [
         shared.row(number, unit, path, parts.get(number, ()))
@@ -70,7 +70,7 @@ def rows_of(doc_no: int, document: Document, chunks: Sequence[Chunk], catalogue:
     for tag in (HEAD_TAG, *shared.forms):
         rows[0].add_text("tag", tag)
     rows[0].add_unsigned("chunks", len(chunks))
-    rows[0].add_bytes("head", encode_record(_head_record(document, starts, records)))
+    rows[0].add_bytes("head", encode_record(head_record(document, starts, records)))
     return Rows(rows, records)
 
 
@@ -134,7 +134,7 @@ class _Shared:
         )
 
 
-def _heading_paths(headings: Sequence[Heading], units: Sequence[Unit]) -> Iterator[str]:
+def heading_paths(headings: Sequence[Heading], units: Sequence[Unit]) -> Iterator[str]:
     """For each unit the titles above it and in it, one a line."""
     path: list[Heading] = []
     coming = deque(headings)
@@ -152,7 +152,8 @@ def _below(path: list[Heading], heading: Heading) -> list[Heading]:
     return [above for above in path if above.level < heading.level] + [heading]
 
 
-def _head_record(document: Document, starts: list[int], chunks: list[ChunkRecord]) -> HeadRecord:
+def head_record(document: Document, starts: list[int], chunks: list[ChunkRecord]) -> HeadRecord:
+    """What is kept of a document beside its text."""
     return HeadRecord(
         content_hash=document.content_hash,
         media_type=document.media_type,
@@ -169,6 +170,11 @@ def _head_record(document: Document, starts: list[int], chunks: list[ChunkRecord
 
 def _sources(document: Document) -> tuple[str, ...]:
     return document.sources or (document.source,)
+
+
+def chunk_records(chunks: Sequence[Chunk], starts: Sequence[int]) -> list[ChunkRecord]:
+    """The chunks without their texts; `starts` are where the units begin."""
+    return [_chunk_record(chunk, starts) for chunk in chunks]
 
 
 def _chunk_record(chunk: Chunk, starts: Sequence[int]) -> ChunkRecord:

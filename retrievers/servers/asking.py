@@ -1,0 +1,132 @@
+"""From what was asked to what a server is asked: the bodies of searches, and filters as JSON. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, assert_never
+
+from retrievers.embedded import scoring
+from retrievers.embedded.querying import Question
+from retrievers.filters import And, Eq, Exists, Filter, In, Leaf, Not, Or, Prefix, Range
+from retrievers.servers.dialect import Json
+from retrievers.servers.mapping import LANGUAGES, LONGEST_KEYWORD, TYPES
+from retrievers.servers.rows import field_name
+from retrievers.types import FieldType
+
+UNITS: Final[Json] = {"term": {"kind": "unit"}}
+HEADS: Final[Json] = {"term": {"head": True}}
+VECTORS: Final[Json] = {"term": {"kind": "vector"}}
+NOTHING: Final[Json] = {"match_none": {}}
+
+_BOUNDS: Final = ("gte", "gt", "lte", "lt")
+
+
+def all_of(conditions: Iterable[Json]) -> Json:
+    """A condition that adds nothing to a score."""
+    return {"bool": {"filter": list(conditions)}}
+
+
+def lexical(question: Question, conditions: Sequence[Json]) -> Json:
+    """Units by words: BM25 over all fields. Phrases alone must match; beside other words they weigh."""
+    clauses = [
+        _weighted(field, words, weight, boost)
+        for weight, words in _by_weight(question)
+        for field, boost in _fields({"text": 1.0, **scoring.FIELD_BOOSTS})
+    ]
+    phrases = [_phrase(phrase, scoring.PHRASE_WEIGHT) for phrase in question.phrases]
+    if question.words:
+        return _scored(clauses + phrases, [UNITS, *conditions])
+    return {"bool": {"must": phrases, "filter": [UNITS, *conditions]}}
+
+
+def prior(question: Question, conditions: Sequence[Json]) -> Json:
+    """Documents by the words of their name."""
+    words = [*_by_weight(question), *((1.0, phrase) for phrase in question.phrases)]
+    clauses = [
+        _weighted(field, text, weight, boost)
+        for weight, text in words
+        for field, boost in _fields(scoring.PRIOR_BOOSTS)
+    ]
+    return _scored(clauses, [HEADS, *conditions])
+
+
+def each(question: Question) -> list[Json]:
+    """One condition for each word and phrase: units that hold it in any field."""
+    everywhere = dict.fromkeys(("text", *scoring.FIELD_BOOSTS), 1.0)
+    fields = [field for field, _ in _fields(everywhere)]
+    whole = [word for word, weight in question.words.items() if weight == 1.0]
+    words = [_any_of([{"match": {field: {"query": word, "operator": "and"}}} for field in fields]) for word in whole]
+    return [_phrase(phrase, 1.0) for phrase in question.phrases] + words
+
+
+def _by_weight(question: Question) -> list[tuple[float, str]]:
+    """The words of each weight, as one text."""
+    texts: dict[float, list[str]] = {}
+    for word, weight in question.words.items():
+        texts.setdefault(weight, []).append(word)
+    return [(weight, " ".join(words)) for weight, words in texts.items()]
+
+
+def _fields(boosts: Mapping[str, float]) -> list[tuple[str, float]]:
+    return [(f"{name}_{language}", boost) for language in LANGUAGES for name, boost in boosts.items() if boost > 0]
+
+
+def _weighted(field: str, text: str, weight: float, boost: float) -> Json:
+    return {"match": {field: {"query": text, "boost": weight * boost}}}
+
+
+def _phrase(phrase: str, boost: float) -> Json:
+    fields = [field for field, _ in _fields({"text": 1.0, **scoring.FIELD_BOOSTS})]
+    return _any_of([{"match_phrase": {field: {"query": phrase, "boost": boost}}} for field in fields])
+
+
+def _any_of(clauses: Sequence[Json]) -> Json:
+    return {"bool": {"should": list(clauses), "minimum_should_match": 1}}
+
+
+def _scored(clauses: Sequence[Json], conditions: Sequence[Json]) -> Json:
+    if not clauses:
+        return NOTHING
+    return {"bool": {"should": list(clauses), "minimum_should_match": 1, "filter": list(conditions)}}
+
+
+# --- filters --------------------------------------------------------------------------------------------------------
+
+
+def condition(resolved: Filter, types: Mapping[str, FieldType]) -> Json:
+    """The rows of documents that pass a filter, as `retrievers.filters.resolve` gives it."""
+    match resolved:
+        case And(parts):
+            return all_of(condition(part, types) for part in parts)
+        case Or(parts):
+            return _any_of([condition(part, types) for part in parts]) if parts else NOTHING
+        case Not(inner):
+            return {"bool": {"must_not": [condition(inner, types)]}}
+        case _:
+            return _leaf(resolved, path_of(resolved.field, types[resolved.field]))
+
+
+def path_of(field: str, kind: FieldType) -> str:
+    """Where the values of a field are indexed."""
+    return f"{TYPES[kind]}.{field_name(field)}"
+
+
+def _leaf(leaf: Leaf, path: str) -> Json:
+    match leaf:
+        case Eq(_, value):
+            return {"term": {path: _cut(value)}}
+        case In(_, values):
+            return {"terms": {path: [_cut(value) for value in values]}} if values else NOTHING
+        case Range():
+            bounds = {name: _cut(value) for name in _BOUNDS if (value := getattr(leaf, name)) is not None}
+            return {"range": {path: bounds}} if bounds else {"exists": {"field": path}}
+        case Exists():
+            return {"exists": {"field": path}}
+        case Prefix(_, prefix):
+            return {"prefix": {path: prefix[:LONGEST_KEYWORD]}}
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _cut(value: Any) -> Any:
+    return value[:LONGEST_KEYWORD] if isinstance(value, str) else value

@@ -1,0 +1,122 @@
+"""Where a server is and how it is spoken to: from a URL and settings to an address, and from its refusals to errors.
+
+`opensearch://HOST:PORT/INDEX` and `elasticsearch://…` are TLS, except on loopback; `opensearch+http://…` and
+`…+https://` say it outright. Several hosts are separated by commas. Credentials come from the environment or a file,
+and never stand in a message: a URL that holds some is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from retrievers.errors import ConfigError, EngineRejected, EngineUnavailable, RetrieverError
+
+_URL: Final = re.compile(r"(?P<engine>opensearch|elasticsearch)(\+(?P<how>https?))?://(?P<hosts>[^/]*)/?(?P<index>[^/?#]*)")
+_HOST: Final = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]@]+)(:(?P<port>\d{1,5}))?")
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_INDEX: Final = re.compile(r"[a-z0-9][a-z0-9._\-]{0,200}")
+_TRANSIENT: Final = (408, 429, 502, 503, 504)
+_CREDENTIALS: Final = (401, 403)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A server and an index on it, with what it takes to be let in. Its `repr` holds no credential."""
+
+    engine: str
+    hosts: tuple[tuple[str, int], ...]
+    index: str
+    tls: bool
+    basic: tuple[str, str] | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    verify: bool = True
+    ca_file: str = ""
+    client_certificate: str = ""
+    client_key: str = field(default="", repr=False)
+    timeout_seconds: float = 30.0
+    connections: int = 16
+    compress: bool = False
+
+    @property
+    def place(self) -> str:
+        """For messages: the first host and the index."""
+        host, port = self.hosts[0]
+        return f"{host}:{port or 9200}/{self.index}"
+
+
+def parse_url(url: str) -> Address:
+    """Take a URL apart.
+
+    Raises:
+        ConfigError: it is none that a server can be found by, or it holds credentials.
+    """
+    found = _URL.fullmatch(url)
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise ConfigError(
+            "the URL of the index holds credentials",
+            hint="put them into the environment: RLM_SEARCH_SERVER_USER and RLM_SEARCH_SERVER_PASSWORD, or …_API_KEY",
+        )
+    hosts = [_HOST.fullmatch(host) for host in found["hosts"].split(",")] if found else [None]
+    if found is None or not all(hosts):
+        raise ConfigError(f"cannot read the URL {url}", hint="write opensearch://HOST:9200/INDEX")
+    if not _INDEX.fullmatch(found["index"]):
+        raise ConfigError(
+            f"{found['index'] or 'no name'} is no name for an index on a server",
+            hint="name it behind the host, in lower case: opensearch://HOST:9200/archive",
+        )
+    named = [(each["host"].strip("[]"), int(each["port"] or 0)) for each in hosts if each]
+    on_loopback = all(host in _LOOPBACK for host, _ in named)
+    tls = found["how"] == "https" or (found["how"] is None and not on_loopback)
+    return Address(engine=found["engine"], hosts=tuple(named), index=found["index"], tls=tls)
+
+
+def encoded(lines: Sequence[bytes]) -> bytes:
+    """Lines as the body of a bulk or a multi-search."""
+    return b"\n".join(lines) + b"\n"
+
+
+def unreachable(place: str, error: BaseException) -> RetrieverError:
+    """The server does not answer, or not as it should."""
+    text = str(error)
+    if "certificate" in text.lower() or "ssl" in text.lower():
+        cause = next((part for part in ("expired", "self-signed", "self signed", "hostname") if part in text.lower()), "")
+        named = f" ({cause})" if cause else ""
+        return ConfigError(
+            f"the certificate of {place} is not trusted{named}",
+            hint="name the authority that signed it with ca_file in the table [server], or mend the certificate",
+        )
+    is_late = "timeout" in type(error).__name__.lower() or "timed out" in text.lower()
+    said = "takes too long to answer" if is_late else "does not answer"
+    return EngineUnavailable(f"the server {place} {said}", hint="check that it runs and that the address is right")
+
+
+def refusal(place: str, status: int | str, info: Any) -> RetrieverError:
+    """What a status and the body of an error come to."""
+    reason = reason_of(info)
+    told = f": {reason}" if reason else ""
+    if status in _CREDENTIALS:
+        return ConfigError(f"the server {place} does not let us in{told}", hint="check user, password or key")
+    if status in _TRANSIENT:
+        return EngineUnavailable(f"the server {place} is too busy or not ready{told}", hint="try again later")
+    if status == 404:
+        return ConfigError(f"there is no index at {place}", hint="make it: ingest FOLDER --index URL")
+    if not isinstance(info, Mapping):
+        return EngineRejected(f"what answers at {place} is no search server", hint="check host, port and proxy")
+    return EngineRejected(f"the server {place} refused the request{told}")
+
+
+def reason_of(info: Any) -> str:
+    """The cause that a server names, on one line."""
+    error = info.get("error") if isinstance(info, Mapping) else None
+    if isinstance(error, str):
+        return error[:300]
+    if not isinstance(error, Mapping):
+        return ""
+    causes = error.get("root_cause") or [error]
+    first = causes[0] if isinstance(causes, list) and causes else error
+    inner = error.get("caused_by")
+    texts = [str(part["reason"]) for part in (first, inner) if isinstance(part, Mapping) and part.get("reason")]
+    return " ".join(": ".join(dict.fromkeys(texts)).split())[:300]

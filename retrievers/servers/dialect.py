@@ -1,0 +1,65 @@
+"""What an engine on a server must be able to do: one request, and the few things that the two servers say differently."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+"""A JSON object."""
+
+
+class Dialect(Protocol):
+    """One server product, connected. Safe to share between threads.
+
+    Raises:
+        EngineUnavailable: by every method that asks the server, for what may go away by itself.
+        EngineRejected: for what will not.
+        ConfigError: for credentials and certificates that the server does not take.
+    """
+
+    @property
+    def name(self) -> str:
+        """`opensearch` or `elasticsearch`."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Host and port, for messages to the user; never credentials."""
+        ...
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        lines: Sequence[bytes] | None = None,
+    ) -> Json:
+        """One request; `lines` are the lines of a bulk or a multi-search, encoded. What is asked for (GET, DELETE) and not there is `{}`."""
+        ...
+
+    def vector_field(self, dimensions: int) -> Json:
+        """The mapping of a vector that is searched by cosine."""
+        ...
+
+    def index_settings(self) -> Json:
+        """What the settings of an index need beside analysis, shards and replicas."""
+        ...
+
+    def nearest(self, vector: Sequence[float], count: int, condition: Json) -> Json:
+        """The body of a search for the `count` nearest vectors among the rows that hold the condition."""
+        ...
+
+    def open_point_in_time(self, index: str, keep_alive: str) -> str:
+        """Its id."""
+        ...
+
+    def close_point_in_time(self, point: str) -> None:
+        """Let go of it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        ...

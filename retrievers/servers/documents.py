@@ -1,0 +1,309 @@
+"""Read documents from an index on a server: whole, in pieces, counted, listed."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from retrievers.embedded.querying import take_apart
+from retrievers.embedded.records import HeadRecord
+from retrievers.errors import DocumentNotFound, EngineUnavailable
+from retrievers.fields import date_text
+from retrievers.filters import type_in
+from retrievers.servers import asking
+from retrievers.servers.dialect import Dialect, Json
+from retrievers.servers.looking import Seen
+from retrievers.servers.rows import record_of, routing_of
+from retrievers.types import (
+    CorpusDescription,
+    DocumentSummary,
+    Facet,
+    FieldInfo,
+    FieldType,
+    Heading,
+    Page,
+    RetrievedDocument,
+    Span,
+    pages_of,
+)
+
+BATCH: Final = 1_000
+"""Rows a request."""
+
+MOST_VALUES: Final = 10_000
+"""Values of a field that are looked through."""
+
+_EXAMPLES: Final = 5
+_TRIES: Final = 3
+_TERMS: Final = 60_000
+"""Ids that a condition can name: a server's limit is 65,536."""
+
+
+class ServerDocuments:
+    """Documents of an index, those that hold the conditions."""
+
+    def __init__(self, dialect: Dialect, index: str, seen: Seen, conditions: Sequence[Json]) -> None:
+        self._dialect, self._index, self._seen = dialect, index, seen
+        self._conditions = list(conditions)
+
+    def get(self, doc_id: str) -> RetrievedDocument:
+        """The whole document."""
+        head, record, text = self._whole(doc_id)
+        about = head["hit"]
+        return RetrievedDocument(
+            doc_id=doc_id,
+            content=text,
+            title=about["title"],
+            source=about["source"],
+            pages=tuple(record.pages),
+            page_labels=tuple(record.labels),
+            headings=tuple(Heading(title=h.title, level=h.level, start=h.start) for h in record.headings),
+            sources=tuple(record.sources),
+            language=record.language,
+            media_type=record.media_type,
+            metadata=about["metadata"],
+        )
+
+    def read(self, doc_id: str, start: int, end: int) -> Span:
+        """A piece of the text."""
+        for _ in range(_TRIES):
+            head, record = self.head(doc_id)
+            first = min(max(start, 0), record.length)
+            last = min(max(end, first), record.length)
+            text = self._text(head, record, first, last)
+            if text is not None:
+                return Span(doc_id=doc_id, start=first, end=last, text=text, pages=pages_of(record.pages, first, last))
+        raise self._changing(doc_id)
+
+    def read_pages(self, doc_id: str, first: int, last: int) -> Sequence[Page]:
+        """Some pages."""
+        for _ in range(_TRIES):
+            head, record = self.head(doc_id)
+            low, high = max(first, 1), min(last, len(record.pages))
+            if low > high:
+                return []
+            bounds = [0, *record.pages[1:], record.length]
+            text = self._text(head, record, bounds[low - 1], bounds[high])
+            if text is not None:
+                return [_page(doc_id, number, record, bounds, text, bounds[low - 1]) for number in range(low, high + 1)]
+        raise self._changing(doc_id)
+
+    def count(self, query: str) -> int:
+        """How many documents match."""
+        found = self._dialect.request("POST", f"/{self._index}/_count", body={"query": self._heads(query)})
+        return int(found["count"])
+
+    def facets(self, field: str, query: str, top_k: int) -> Sequence[Facet]:
+        """The most frequent values of a field."""
+        kind = type_in(field, self._seen.types)
+        (values,) = self._values({field: kind}, self._heads(query)).values()
+        return sorted(values, key=lambda facet: (-facet.count, facet.value))[: max(top_k, 0)]
+
+    def scan(self, query: str, after: str, limit: int | None) -> Iterator[DocumentSummary]:
+        """Matching documents by id."""
+        heads = self._heads(query)  # now, not at the first `next`: a wrong filter is told at once
+        return self._scan(heads, after, limit)
+
+    def describe(self) -> CorpusDescription:
+        """What the index holds."""
+        heads = self._heads("")
+        body = {"query": heads, "size": 0, "aggs": {"chunks": {"sum": {"field": "chunks"}}}, "track_total_hits": True}
+        answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
+        values = self._values(self._seen.types, heads, missing=True)
+        infos = [self._info(name, facets) for name, facets in values.items()]
+        return CorpusDescription(
+            documents=answer["hits"]["total"]["value"],
+            chunks=int(answer["aggregations"]["chunks"]["value"]),
+            vectors=self._seen.vectors,
+            embedder=self._seen.embedder,
+            fields=tuple(info for info in infos if info.documents),
+            languages=tuple(self.facets("language", "", 50)),
+        )
+
+    # --- one document -----------------------------------------------------------------------------------------------
+
+    def head(self, doc_id: str) -> tuple[Json, HeadRecord]:
+        """The head row of a document, and its record."""
+        for _ in range(_TRIES):
+            rows = self._rows(doc_id, [asking.HEADS, *self._conditions], ["hit", "hash", "summary", "doc_id"])
+            if not rows:
+                raise DocumentNotFound(
+                    f"no document `{doc_id}` in the index", hint="ids come with the results of a search"
+                )
+            head = rows[0]
+            pieces = self._rows(doc_id, [{"term": {"kind": "record"}}, _of_version(head)], ["record"])
+            if len(pieces) == head["summary"]["records"]:
+                return head, record_of([piece["record"] for piece in pieces])
+        raise self._changing(doc_id)
+
+    def _whole(self, doc_id: str) -> tuple[Json, HeadRecord, str]:
+        for _ in range(_TRIES):
+            head, record = self.head(doc_id)
+            text = self._text(head, record, 0, record.length)
+            if text is not None:
+                return head, record, text
+        raise self._changing(doc_id)
+
+    def _text(self, head: Json, record: HeadRecord, start: int, end: int) -> str | None:
+        """A piece of the text of one version of a document; None if another has taken its place."""
+        if start >= end:
+            return ""
+        first = max(bisect_right(record.starts, start) - 1, 0)
+        last = max(bisect_right(record.starts, end - 1) - 1, first)
+        wanted = {"range": {"unit": {"gte": first, "lte": last}}}
+        rows = self._rows(head["doc_id"], [asking.UNITS, wanted, _of_version(head)], ["text_*"])
+        if len(rows) != last - first + 1:
+            return None
+        text = "".join(next((value for name, value in row.items() if name.startswith("text_")), "") for row in rows)
+        return text[start - record.starts[first] : end - record.starts[first]]
+
+    def _rows(self, doc_id: str, conditions: Sequence[Json], shown: Sequence[str]) -> list[Json]:
+        """The rows of a document in order, however many."""
+        body: Json = {
+            "query": asking.all_of([{"term": {"doc_id": doc_id}}, *conditions]),
+            "size": BATCH,
+            "sort": [{"unit": "asc"}],
+            "_source": list(shown),
+            "track_total_hits": False,
+        }
+        found: list[Json] = []
+        while True:
+            answer = self._dialect.request(
+                "POST", f"/{self._index}/_search", params={"routing": routing_of(doc_id)}, body=body
+            )
+            rows = answer["hits"]["hits"]
+            found += [row["_source"] for row in rows]
+            if len(rows) < BATCH:
+                return found
+            body["search_after"] = rows[-1]["sort"]
+
+    def _changing(self, doc_id: str) -> EngineUnavailable:
+        return EngineUnavailable(f"the document `{doc_id}` is being replaced", hint="try again")
+
+    # --- many documents ---------------------------------------------------------------------------------------------
+
+    def _heads(self, query: str) -> Json:
+        """The heads of the documents that hold all words and phrases of a query."""
+        question = take_apart(query, self._seen.held)
+        conditions = [asking.HEADS, *self._conditions]
+        found: set[str] | None = None
+        for wanted in asking.each(question):
+            found = self._holding(wanted, found)
+            if not found:
+                return asking.NOTHING
+        if query.strip() and question.is_empty:
+            return asking.NOTHING
+        if found is None:
+            return asking.all_of(conditions)
+        ids = sorted(found)
+        named = [{"terms": {"doc_id": ids[at : at + _TERMS]}} for at in range(0, len(ids), _TERMS)]
+        return asking.all_of([*conditions, {"bool": {"should": named, "minimum_should_match": 1}}])
+
+    def _holding(self, wanted: Json, among: set[str] | None) -> set[str]:
+        """The documents with a unit that holds a word, of those that held the words before."""
+        query = asking.all_of([asking.UNITS, wanted, *self._conditions])
+        source = {"composite": {"size": MOST_VALUES, "sources": [{"doc_id": {"terms": {"field": "doc_id"}}}]}}
+        found: set[str] = set()
+        while True:
+            body = {"query": query, "size": 0, "track_total_hits": False, "aggs": {"ids": source}}
+            answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)["aggregations"]["ids"]
+            ids = {bucket["key"]["doc_id"] for bucket in answer["buckets"]}
+            found |= ids if among is None else ids & among
+            if "after_key" not in answer:
+                return found
+            source["composite"]["after"] = answer["after_key"]
+
+    def _scan(self, heads: Json, after: str, limit: int | None) -> Iterator[DocumentSummary]:
+        left = limit
+        point = self._dialect.open_point_in_time(self._index, "5m")
+        try:
+            while left is None or left > 0:
+                rows, point = self._batch(heads, after, BATCH if left is None else min(left, BATCH), point)
+                for row in rows:
+                    yield _summary(row["_source"])
+                if not rows:
+                    return
+                after = rows[-1]["sort"][0]
+                left = None if left is None else left - len(rows)
+        finally:
+            self._dialect.close_point_in_time(point)
+
+    def _batch(self, heads: Json, after: str, size: int, point: str) -> tuple[list[Json], str]:
+        body: Json = {
+            "query": heads,
+            "size": size,
+            "sort": [{"doc_id": "asc"}],
+            "_source": ["doc_id", "hit", "summary", "language"],
+            "track_total_hits": False,
+            "pit": {"id": point, "keep_alive": "5m"},
+        }
+        if after:
+            body["search_after"] = [after]
+        answer = self._dialect.request("POST", "/_search", body=body)
+        return answer["hits"]["hits"], answer.get("pit_id", point)
+
+    # --- values -----------------------------------------------------------------------------------------------------
+
+    def _values(
+        self, fields: Mapping[str, FieldType], heads: Json, *, missing: bool = False
+    ) -> dict[str, list[Facet]]:
+        """The values of fields, counted; with `missing`, first the number of documents that have any."""
+        names = list(fields)
+        aggs: Json = {}
+        for number, name in enumerate(names):
+            path = asking.path_of(name, fields[name])
+            size = _EXAMPLES if missing else MOST_VALUES
+            aggs[f"v{number}"] = {"terms": {"field": path, "size": size}}
+            aggs[f"e{number}"] = {"filter": {"exists": {"field": path}}}
+        body = {"query": heads, "size": 0, "track_total_hits": False, "aggs": aggs}
+        answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)["aggregations"]
+        found: dict[str, list[Facet]] = {}
+        for number, name in enumerate(names):
+            facets = [_facet(bucket, fields[name]) for bucket in answer[f"v{number}"]["buckets"]]
+            total = Facet(value="", count=answer[f"e{number}"]["doc_count"])
+            found[name] = [total, *facets] if missing else facets
+        return found
+
+    def _info(self, name: str, facets: Sequence[Facet]) -> FieldInfo:
+        total, *examples = facets
+        kind = self._seen.types[name]
+        return FieldInfo(name=name, type=kind, documents=total.count, examples=tuple(f.value for f in examples))
+
+
+def _of_version(head: Json) -> Json:
+    return {"term": {"hash": head["hash"]}}
+
+
+def _page(doc_id: str, number: int, record: HeadRecord, bounds: Sequence[int], text: str, offset: int) -> Page:
+    start, end = bounds[number - 1], bounds[number]
+    label = record.labels[number - 1] if record.labels else ""
+    return Page(
+        doc_id=doc_id, number=number, label=label, start=start, end=end, text=text[start - offset : end - offset]
+    )
+
+
+def _summary(source: Json) -> DocumentSummary:
+    about, summary = source["hit"], source["summary"]
+    return DocumentSummary(
+        doc_id=source["doc_id"],
+        title=about["title"],
+        source=about["source"],
+        pages=summary["pages"],
+        characters=summary["characters"],
+        language=source.get("language", ""),
+        metadata=about["metadata"],
+    )
+
+
+def _facet(bucket: Mapping[str, Any], kind: FieldType) -> Facet:
+    key, count = bucket["key"], bucket["doc_count"]
+    match kind:
+        case "date":
+            return Facet(value=date_text(key), count=count)
+        case "number":
+            return Facet(value=int(key) if float(key).is_integer() else key, count=count)
+        case "boolean":
+            return Facet(value=bool(key), count=count)
+        case _:
+            return Facet(value=str(key), count=count)

@@ -1,0 +1,100 @@
+"""Elasticsearch, by its own client: what it says in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+from retrievers.servers.connecting import Address, encoded, refusal, unreachable
+from retrievers.servers.dialect import Json
+
+_DEFAULT_PORT: Final = 9200
+_MOST_CANDIDATES: Final = 10_000
+
+
+class ElasticsearchDialect:
+    """A connected Elasticsearch (8.14 and newer, 9.x)."""
+
+    name = "elasticsearch"
+
+    def __init__(self, address: Address) -> None:
+        self.place = address.place
+        scheme = "https" if address.tls else "http"
+        options: dict[str, Any] = {}
+        if address.tls:
+            options = {"verify_certs": address.verify, "ssl_show_warn": False, "ca_certs": address.ca_file or None}
+            options |= {"client_cert": address.client_certificate or None, "client_key": address.client_key or None}
+        self._client = Elasticsearch(
+            hosts=[f"{scheme}://{_bracketed(host)}:{port or _DEFAULT_PORT}" for host, port in address.hosts],
+            basic_auth=address.basic,
+            headers=address.headers or None,
+            request_timeout=address.timeout_seconds,
+            max_retries=2,
+            retry_on_timeout=False,
+            http_compress=address.compress,
+            connections_per_node=address.connections,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        lines: Sequence[bytes] | None = None,
+    ) -> Json:
+        """One request."""
+        data: Any = encoded(lines) if lines is not None else body
+        headers = {"accept": "application/json"}
+        if data is not None:
+            headers["content-type"] = "application/x-ndjson" if lines is not None else "application/json"
+        try:
+            answer = self._client.perform_request(method, path, params=params, body=data, headers=headers)
+        except elasticsearch.NotFoundError as error:
+            if method in ("GET", "DELETE"):
+                return {}
+            raise refusal(self.place, 404, error.body) from None
+        except elasticsearch.UnsupportedProductError:
+            raise refusal(self.place, 200, {"error": {"reason": "it is no Elasticsearch"}}) from None
+        except elasticsearch.ApiError as error:
+            raise refusal(self.place, error.status_code, error.body) from None
+        except (elasticsearch.ConnectionError, elasticsearch.TransportError) as error:
+            raise unreachable(self.place, error) from None
+        found = answer.body
+        return dict(found) if isinstance(found, Mapping) else {"found": bool(found)}
+
+    def vector_field(self, dimensions: int) -> Json:
+        """A graph over vectors of one byte a dimension, the exact ones kept beside it."""
+        graph = {"type": "int8_hnsw"}
+        return {"type": "dense_vector", "dims": dimensions, "index": True, "similarity": "cosine", "index_options": graph}
+
+    def index_settings(self) -> Json:
+        """Nothing beside the defaults."""
+        return {}
+
+    def nearest(self, vector: Sequence[float], count: int, condition: Json) -> Json:
+        """A kNN search with the filter inside."""
+        candidates = min(max(count + count // 2, 100), _MOST_CANDIDATES)
+        search = {"field": "vector", "query_vector": list(vector), "k": count, "num_candidates": candidates}
+        return {"size": count, "knn": {**search, "filter": condition}}
+
+    def open_point_in_time(self, index: str, keep_alive: str) -> str:
+        """Its id."""
+        return str(self.request("POST", f"/{index}/_pit", params={"keep_alive": keep_alive})["id"])
+
+    def close_point_in_time(self, point: str) -> None:
+        """Let go of it."""
+        self.request("DELETE", "/_pit", body={"id": point})
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._client.close()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,130 @@
+"""The settings and the mapping of an index on a server: two kinds of rows, analysers by language, typed metadata.
+
+A *unit* is a page, or a part of about a page: what a search finds. A *vector* row is a chunk with its vector, found by
+meaning, and belongs to a unit. Both lie on the shard of their document (routing by its id). The first unit of a
+document is its head: it also carries what belongs to the document as a whole.
+
+Text is read by the server, in the field of its language, as the embedded engine reads it: the same way of cutting it
+into words, the same stemmers (Snowball's, whatever the server's default is), accents folded, words of letters and
+digits found by their parts, too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from retrievers.servers.dialect import Dialect, Json
+
+FORMAT: Final = 1
+"""Version of the layout; a reader refuses a newer one."""
+
+LANGUAGES: Final = ("en", "de", "fr", "es", "cjk", "plain")
+"""Analysers, as `retrievers.embedded.analysis` names them."""
+
+LONGEST_KEYWORD: Final = 8_000
+"""Characters of a keyword that are indexed; Lucene's terms end at 32,766 bytes."""
+
+MOST_FIELDS: Final = 2_000
+"""Fields of an index; metadata beyond it is kept and not indexed."""
+
+TYPES: Final = {"keyword": "k", "number": "n", "date": "d", "boolean": "b"}
+"""Where a metadata value of a type is indexed: `k.company`, `n.year`."""
+
+_STEMMERS: Final = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
+_ACCENTS_FIRST: Final = ("en", "de")
+"""Languages whose stemmers want accents gone; the others need them."""
+
+
+def settings_of(dialect: Dialect, *, shards: int, replicas: int) -> Json:
+    """The settings of a new index."""
+    index = {"number_of_shards": shards, "number_of_replicas": replicas, "mapping.total_fields.limit": MOST_FIELDS}
+    index["max_result_window"] = 10_000
+    index["mapping.ignore_malformed"] = True
+    return {"index": {**index, **dialect.index_settings()}, "analysis": _analysis()}
+
+
+def mapping_of(dialect: Dialect, *, embedder: str, dimensions: int) -> Json:
+    """The mapping of a new index; what it was built with is told in `_meta`."""
+    properties: dict[str, Any] = {
+        "kind": {"type": "keyword"},
+        "doc_id": {"type": "keyword"},
+        "head": {"type": "boolean"},
+        "unit": {"type": "integer"},
+        "start": {"type": "integer"},
+        "end": {"type": "integer"},
+        "language": {"type": "keyword"},
+        "analyser": {"type": "keyword"},
+        "hash": {"type": "keyword"},
+        "has_vectors": {"type": "boolean"},
+        "chunks": {"type": "integer"},
+        "hit": {"type": "object", "enabled": False},
+        "summary": {"type": "object", "enabled": False},
+        "record": {"type": "binary"},
+    }
+    for language in LANGUAGES:
+        properties |= _text_fields(language)
+    if dimensions:
+        properties["vector"] = dialect.vector_field(dimensions)
+    return {
+        "dynamic": False,
+        "_meta": {"rlm_search": {"format": FORMAT, "embedder": embedder, "dimensions": dimensions}},
+        "_routing": {"required": True},
+        "properties": {**properties, **{path: {"type": "object", "dynamic": True} for path in TYPES.values()}},
+        "dynamic_templates": [_template(path, kind) for kind, path in TYPES.items()],
+    }
+
+
+def _template(path: str, kind: str) -> Json:
+    mapped: Json = {
+        "keyword": {"type": "keyword", "ignore_above": LONGEST_KEYWORD},
+        "number": {"type": "double"},
+        "date": {"type": "double"},  # seconds since 1970: a server's own dates end at milliseconds
+        "boolean": {"type": "boolean"},
+    }[kind]
+    return {f"{path}_values": {"path_match": f"{path}.*", "mapping": mapped}}
+
+
+def _text_fields(language: str) -> Json:
+    text = {"type": "text", "analyzer": f"rlm_{language}", "search_analyzer": f"rlm_{language}_query"}
+    return {f"{name}_{language}": text for name in ("text", "title", "headings", "name")}
+
+
+def _analysis() -> Json:
+    stemmers = {f"rlm_stems_{name}": {"type": "snowball", "language": stem} for name, stem in _STEMMERS.items()}
+    return {
+        "tokenizer": {"rlm_words": {"type": "char_group", "tokenize_on_chars": ["whitespace", "punctuation", "symbol"]}},
+        "char_filter": {
+            "rlm_umlauts": {"type": "mapping", "mappings": ["ae=>a", "oe=>o", "AE=>A", "OE=>O", "Ae=>A", "Oe=>O"]},
+            "rlm_ue": {"type": "pattern_replace", "pattern": "(?i)(?<![aeiouq])ue", "replacement": "u"},
+        },
+        "filter": {
+            **stemmers,
+            "rlm_short": {"type": "length", "max": 100},
+            "rlm_parts": {
+                "type": "word_delimiter_graph",
+                "preserve_original": True,
+                "split_on_case_change": False,
+                "stem_english_possessive": False,
+            },
+            "rlm_pairs": {"type": "cjk_bigram"},
+            "rlm_pairs_and_singles": {"type": "cjk_bigram", "output_unigrams": True},
+        },
+        "analyzer": {
+            **{f"rlm_{name}": _analyser(name, asked=False) for name in LANGUAGES},
+            **{f"rlm_{name}_query": _analyser(name, asked=True) for name in LANGUAGES},
+        },
+    }
+
+
+def _analyser(language: str, *, asked: bool) -> Json:
+    """Of a language; what is asked for is not taken apart: the parts of its words come with weights of their own."""
+    if language == "cjk":
+        pairs = "rlm_pairs" if asked else "rlm_pairs_and_singles"
+        return {"type": "custom", "tokenizer": "standard", "filter": ["cjk_width", "lowercase", "asciifolding", pairs]}
+    stem = [f"rlm_stems_{language}"] if language in _STEMMERS else []
+    folded = ["asciifolding", *stem] if language in _ACCENTS_FIRST else [*stem, "asciifolding"]
+    parts = [] if asked else ["rlm_parts", "flatten_graph"]
+    analyser: Json = {"type": "custom", "tokenizer": "rlm_words", "filter": ["rlm_short", *parts, "lowercase", *folded]}
+    if language == "de":
+        analyser["char_filter"] = ["rlm_umlauts", "rlm_ue"]
+    return analyser

@@ -1,0 +1,399 @@
+"""Ask an index on a server: by words, by meaning, by both; read, count and describe what it holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from retrievers.embedded import scoring
+from retrievers.embedded.analysis import ANALYSERS, CJK_RUN, is_cjk
+from retrievers.embedded.querying import Question, take_apart
+from retrievers.embedded.rows import language_code
+from retrievers.embedded.schema import UNIT_BITS
+from retrievers.embedded.scoring import Candidates, Ranked
+from retrievers.errors import ConfigError, EngineRejected, EngineUnavailable, FilterError, IndexMismatch
+from retrievers.filters import Filter, parse, resolve
+from retrievers.protocols import Embedder, FilterLike
+from retrievers.servers import asking
+from retrievers.servers.dialect import Dialect, Json
+from retrievers.servers.documents import ServerDocuments
+from retrievers.servers.looking import Looker, Seen
+from retrievers.servers.rows import row_id, routing_of
+from retrievers.snippets import Sought, fold, folded_whitespace, passage, sought
+from retrievers.types import CorpusDescription, DocumentSummary, Facet, Hit, Page, RetrievedDocument, Span, Vector
+
+WINDOW: Final = 10_000
+"""Results that a server gives in one search at most."""
+
+_PHRASE_WEIGHT: Final = 20.0
+_TELLING: Final = 12
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A unit that was found, and the span in it, if one is known."""
+
+    doc_id: str
+    unit: int
+    language: str
+    span: tuple[int, int] | None = None
+
+
+class ServerRetriever:
+    """Reads an index on a server. Safe to share between threads.
+
+    Args:
+        dialect: the server, connected.
+        index: name or alias.
+        embedder: makes the embedder when a search by meaning needs it, given the name of the index's own; None
+            searches by words only.
+        must: a filter that holds for every search, get, count, facet and scan, whatever else is asked.
+
+    Raises:
+        ConfigError: there is no such index, or it was made by something else.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        index: str,
+        *,
+        embedder: Callable[[str], Embedder | None] | None = None,
+        must: FilterLike = None,
+    ) -> None:
+        self._dialect, self._index = dialect, index
+        self._looker = Looker(dialect, index)
+        self._must = parse(must)
+        self._make_embedder = embedder
+        self._embedder: Embedder | None = None
+        self._lock = Lock()
+        self._looker.seen()
+
+    # --- searching --------------------------------------------------------------------------------------------------
+
+    def search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
+        """By words: BM25 over text, title, headings and path.
+
+        Raises:
+            FilterError: an unknown field or a wrong type.
+        """
+        seen, conditions = self._conditions(filters)
+        question = take_apart(query, seen.held)
+        if top_k < 1:
+            return []
+        if question.is_empty:
+            return self._without_words(seen, filters, conditions, top_k)
+        asked = asking.lexical(question, conditions)
+        return self._found(asked, top_k, question, seen)
+
+    def vector_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
+        """By meaning: the units whose best chunk is most similar.
+
+        Raises:
+            FilterError: an unknown field or a wrong type.
+            ConfigError: the index has no vectors, or no embedder was given.
+            EngineUnavailable: its vectors are still to be made.
+        """
+        seen, conditions = self._conditions(filters)
+        if top_k < 1 or not query.strip() or not seen.documents:
+            return []
+        vector = self._query_vector(seen, query)
+        (answer,) = self._many([self._nearest(vector, min(2 * top_k + 20, WINDOW), conditions)])
+        places, scores = _units(answer)
+        similarity = [2 * score - 1 for score in scores]
+        return self._hits(places[:top_k], similarity[:top_k], take_apart(query, seen.held), seen)
+
+    def hybrid_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
+        """By words and meaning, mixed; by words alone as long as there are no vectors.
+
+        Raises:
+            FilterError: an unknown field or a wrong type.
+        """
+        seen, conditions = self._conditions(filters)
+        question = take_apart(query, seen.held)
+        if top_k < 1:
+            return []
+        if question.is_empty:
+            return self._without_words(seen, filters, conditions, top_k)
+        depth = min(max(scoring.DEPTH, top_k), WINDOW)
+        bodies = [
+            _candidates(asking.lexical(question, conditions), depth),
+            _candidates(asking.prior(question, conditions), depth),
+        ]
+        if self._has_meaning(seen, query):
+            bodies.append(self._nearest(self._loaded(seen).embed_query(query), min(2 * depth, WINDOW), conditions))
+        places, scores = self._mixed(self._many(bodies))
+        return self._hits(places[:top_k], scores[:top_k], question, seen)
+
+    def _mixed(self, answers: Sequence[Json]) -> tuple[list[_Place], list[float]]:
+        numbers: dict[str, int] = {}
+        by_key: dict[int, _Place] = {}
+        legs = []
+        for answer in answers:
+            places, scores = _units(answer)
+            keys = [numbers.setdefault(p.doc_id, len(numbers)) << UNIT_BITS | p.unit for p in places]
+            for key, place in zip(keys, places, strict=True):
+                if key not in by_key or place.span:
+                    by_key[key] = place
+            legs.append(_ranked(keys, scores, places))
+        lexical, named = legs[:2]
+        semantic = legs[2] if len(legs) > 2 else Ranked.empty()
+        candidates = Candidates(lexical=lexical, semantic=semantic, rows=np.empty(0, np.intp), prior=named)
+        ranked = scoring.mixed(candidates, unknown_languages=self._unknown_languages(candidates))
+        return [by_key[key] for key in ranked.keys.tolist()], ranked.scores.tolist()
+
+    def _found(self, query: Json, top_k: int, question: Question, seen: Seen) -> list[Hit]:
+        """The hits of one search, in one request."""
+        body = {"query": query, "size": min(top_k, WINDOW), "track_total_hits": False, "_source": _SHOWN}
+        (answer,) = self._many([body])
+        rows = [(row["_source"], float(row["_score"] or 0.0)) for row in _rows(answer)]
+        wanted = _wanted(question, seen, [_text(source) for source, _ in rows])
+        return [_hit(source, score, wanted, None) for source, score in rows]
+
+    def _hits(
+        self, places: Sequence[_Place], scores: Sequence[float], question: Question, seen: Seen
+    ) -> list[Hit]:
+        """The hits at places, whose rows are fetched."""
+        if not places:
+            return []
+        asked = [
+            {"_id": row_id(p.doc_id, "u", p.unit), "routing": routing_of(p.doc_id), "_source": _SHOWN} for p in places
+        ]
+        answer = self._dialect.request("POST", f"/{self._index}/_mget", body={"docs": asked})
+        found = [
+            (row["_source"], score, place.span)
+            for row, score, place in zip(answer["docs"], scores, places, strict=True)
+            if row.get("found")
+        ]
+        wanted = _wanted(question, seen, [_text(source) for source, _, _ in found])
+        return [_hit(source, score, wanted, span) for source, score, span in found]
+
+    def _without_words(self, seen: Seen, filters: FilterLike, conditions: list[Json], top_k: int) -> list[Hit]:
+        """A query of no words finds, with a filter, the beginnings of what passes."""
+        if parse(filters) is None:
+            return []
+        return self._found(asking.all_of([asking.HEADS, *conditions]), top_k, Question({}, ()), seen)
+
+    def _many(self, bodies: Sequence[Json]) -> list[Json]:
+        """Several searches in one request."""
+        lines = [line for body in bodies for line in (b"{}", _encode(body))]
+        answers = self._dialect.request("POST", f"/{self._index}/_msearch", lines=lines)["responses"]
+        for answer in answers:
+            if "error" in answer:
+                raise self._refused(answer)
+        return list(answers)
+
+    def _refused(self, answer: Json) -> Exception:
+        from retrievers.servers.connecting import refusal
+
+        return refusal(self._dialect.place, answer.get("status", 400), answer)
+
+    # --- meaning ----------------------------------------------------------------------------------------------------
+
+    def _nearest(self, vector: Vector, count: int, conditions: Sequence[Json]) -> Json:
+        body = self._dialect.nearest(vector.tolist(), count, asking.all_of([asking.VECTORS, *conditions]))
+        return {**body, "_source": False, "docvalue_fields": [*_KEYS, "start", "end"], "track_total_hits": False}
+
+    def _has_meaning(self, seen: Seen, query: str) -> bool:
+        if self._make_embedder is None or not seen.dimensions or not seen.vectors:
+            return False
+        known = self._loaded(seen).languages
+        return known is None or not is_cjk(query) or bool(known & {"zh", "ja", "ko"})
+
+    def _query_vector(self, seen: Seen, query: str) -> Vector:
+        place = self._dialect.place
+        if not seen.dimensions:
+            raise ConfigError(
+                f"the index {place} was built without vectors",
+                hint="search by words, or build it again with an embedder: ingest --rebuild",
+            )
+        if self._make_embedder is None:
+            raise ConfigError("searching by meaning needs an embedder, and none was given", hint="search by words")
+        if not seen.vectors:
+            raise EngineUnavailable(
+                f"the vectors of the index {place} are still to be made",
+                hint="search by words meanwhile; the same `ingest` command again makes them",
+            )
+        return self._loaded(seen).embed_query(query)
+
+    def _loaded(self, seen: Seen) -> Embedder:
+        with self._lock:
+            if self._embedder is None:
+                assert self._make_embedder is not None
+                embedder = self._make_embedder(seen.embedder)
+                if embedder is None or embedder.name != seen.embedder or embedder.dimensions != seen.dimensions:
+                    raise IndexMismatch(
+                        f"index {self._dialect.place} was built with {seen.embedder},"
+                        f" not {embedder.name if embedder else 'none'}",
+                        hint="use that embedder, or build it again with `ingest --rebuild`",
+                    )
+                self._embedder = embedder
+            return self._embedder
+
+    def _unknown_languages(self, candidates: Candidates) -> frozenset[int]:
+        known = self._embedder.languages if self._embedder and len(candidates.semantic.keys) else None
+        if known is None:
+            return frozenset()
+        present = {*candidates.lexical.languages.tolist(), *candidates.semantic.languages.tolist()}
+        return frozenset(present - {language_code(code) for code in known} - {0})
+
+    # --- filters ----------------------------------------------------------------------------------------------------
+
+    def _conditions(self, filters: FilterLike) -> tuple[Seen, list[Json]]:
+        """What the index holds, and the conditions that hold for this call, those nobody can take away first."""
+        given = parse(filters)
+        asked = [each for each in (self._must, given) if each is not None]
+        seen = self._looker.seen()
+        try:
+            return seen, _translated(asked, seen)
+        except FilterError:
+            seen = self._looker.seen(fresh=True)  # the field may be newer than what was seen
+            return seen, _translated(asked, seen)
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def get(self, doc_id: str) -> RetrievedDocument:
+        """The whole document.
+
+        Raises:
+            DocumentNotFound: there is none with this id, or none that the mandatory filter lets through.
+        """
+        return self._documents().get(doc_id)
+
+    def read(self, doc_id: str, start: int, end: int) -> Span:
+        """The text between two offsets, cut to the document's length.
+
+        Raises:
+            DocumentNotFound: as `get`.
+        """
+        return self._documents().read(doc_id, start, end)
+
+    def read_pages(self, doc_id: str, first: int, last: int) -> Sequence[Page]:
+        """The pages `first` to `last`, 1-based, both included, those that exist.
+
+        Raises:
+            DocumentNotFound: as `get`.
+        """
+        return self._documents().read_pages(doc_id, first, last)
+
+    def count(self, query: str = "", *, filters: FilterLike = None) -> int:
+        """How many documents match the filter and hold all words and phrases, each in some place of the document."""
+        return self._documents(filters).count(query)
+
+    def facets(self, field: str, *, query: str = "", filters: FilterLike = None, top_k: int = 20) -> Sequence[Facet]:
+        """The most frequent values of a field, counted in documents, ties by value.
+
+        Raises:
+            FilterError: there is no such field.
+        """
+        return self._documents(filters).facets(field, query, top_k)
+
+    def scan(
+        self, *, query: str = "", filters: FilterLike = None, after: str = "", limit: int | None = None
+    ) -> Iterator[DocumentSummary]:
+        """Every matching document once, ordered by id, as of now, beginning behind the id `after`."""
+        return self._documents(filters).scan(query, after, limit)
+
+    def describe(self) -> CorpusDescription:
+        """Counts, fields with types and examples, languages, embedder."""
+        return self._documents(fresh=True).describe()
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._dialect.close()
+
+    def _documents(self, filters: FilterLike = None, *, fresh: bool = False) -> ServerDocuments:
+        if fresh:
+            self._looker.seen(fresh=True)
+        seen, conditions = self._conditions(filters)
+        return ServerDocuments(self._dialect, self._index, seen, conditions)
+
+
+_KEYS: Final = ["doc_id", "unit", "language"]
+_SHOWN: Final = ["doc_id", "start", "end", "hit", "text_*"]
+
+
+def _translated(filters: Sequence[Filter], seen: Seen) -> list[Json]:
+    return [asking.condition(resolve(each, seen.types), seen.types) for each in filters]
+
+
+def _candidates(query: Json, depth: int) -> Json:
+    return {"query": query, "size": depth, "_source": False, "docvalue_fields": _KEYS, "track_total_hits": False}
+
+
+def _rows(answer: Json) -> list[Json]:
+    if answer.get("timed_out") or answer.get("_shards", {}).get("failed"):
+        raise EngineRejected("a part of the index did not answer", hint="look at the state of the cluster")
+    rows: list[Json] = answer["hits"]["hits"]
+    return rows
+
+
+def _units(answer: Json) -> tuple[list[_Place], list[float]]:
+    """The units of the rows, each once, best first."""
+    found: dict[tuple[str, int], tuple[_Place, float]] = {}
+    for row in _rows(answer):
+        fields = row["fields"]
+        span = (fields["start"][0], fields["end"][0]) if "start" in fields else None
+        place = _Place(fields["doc_id"][0], fields["unit"][0], fields.get("language", [""])[0], span)
+        found.setdefault((place.doc_id, place.unit), (place, float(row["_score"])))
+    return [place for place, _ in found.values()], [score for _, score in found.values()]
+
+
+def _ranked(keys: Sequence[int], scores: Sequence[float], places: Sequence[_Place]) -> Ranked:
+    languages = [language_code(place.language) for place in places]
+    return Ranked(np.array(keys, np.int64), np.array(scores, np.float32), np.array(languages, np.int64))
+
+
+def _text(source: Mapping[str, Any]) -> str:
+    return next((str(value) for name, value in source.items() if name.startswith("text_")), "")
+
+
+def _hit(source: Json, score: float, wanted: Sequence[Sought], within: tuple[int, int] | None) -> Hit:
+    about, text = source["hit"], _text(source)
+    start, end = source["start"], source["end"]
+    if within is not None and max(start, within[0]) < min(end, within[1]):
+        first, last = max(start, within[0]), min(end, within[1])
+        start, text = first, text[first - source["start"] : last - source["start"]]
+    begin, finish = passage(text, wanted)
+    return Hit(
+        doc_id=source["doc_id"],
+        chunk_id=about["chunk_id"],
+        preview=folded_whitespace(text[begin:finish]),
+        score=score,
+        start=start + begin,
+        end=start + finish,
+        pages=(about["page"],) if about["page"] else (),
+        title=about["title"],
+        source=about["source"],
+        metadata=about["metadata"],
+    )
+
+
+def _wanted(question: Question, seen: Seen, texts: Sequence[str]) -> tuple[Sought, ...]:
+    """What passages should hold; a word that stands in few of the texts that were found tells more than one in all."""
+    found = [Sought(fold(phrase), _PHRASE_WEIGHT, anywhere=True) for phrase in question.phrases]
+    words = dict.fromkeys([*question.words, *(word for phrase in question.phrases for word in phrase.lower().split())])
+    folded = [fold(text) for text in texts]
+    looked_for = [(word, _of_word(seen, word)) for word in words]
+    weights = {
+        word: math.log(1 + len(folded) / (1 + sum(any(each.prefix in text for each in forms) for text in folded)))
+        for word, forms in looked_for
+    }
+    for word, forms in sorted(looked_for, key=lambda pair: -weights[pair[0]])[:_TELLING]:
+        found += [Sought(each.prefix, max(weights[word], 0.01) / len(forms), each.anywhere) for each in forms]
+    return tuple(dict.fromkeys(found))
+
+
+def _of_word(seen: Seen, word: str) -> list[Sought]:
+    if CJK_RUN.search(word):
+        return [Sought(word[i : i + 2], anywhere=True) for i in range(max(len(word) - 1, 1))]
+    stems = [term for name in seen.held for term in ANALYSERS[name].terms(word)[:1]]
+    found = [sought(word, stem) for stem in stems]
+    return [min(found, key=lambda each: len(each.prefix))] if found else []

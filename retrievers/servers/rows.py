@@ -1,0 +1,134 @@
+"""A document as the rows of an index on a server, and rows as the values that callers get."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from retrievers.embedded.analysis import analyser_of
+from retrievers.embedded.records import HeadRecord, decode_head, encode_record
+from retrievers.embedded.rows import chunk_records, head_record, heading_paths, name_words, plain
+from retrievers.embedded.units import Unit, units_of
+from retrievers.fields import fields_of, instant, number
+from retrievers.servers.dialect import Json
+from retrievers.servers.mapping import LONGEST_KEYWORD
+from retrievers.types import Chunk, Document, Matrix, MetadataValue
+
+LONGEST_ID: Final = 400
+"""Bytes of a document's id that are part of its rows' ids; a longer one is told by its hash."""
+
+PIECE: Final = 1_000_000
+"""Bytes of a record row; what belongs to a document as a whole may be larger."""
+
+Row = tuple[str, Json]
+"""The id of a row, and its source."""
+
+
+def routing_of(doc_id: str) -> str:
+    """The routing value of a document: never with a comma, which servers take for two."""
+    return hashlib.blake2b(doc_id.encode(), digest_size=8).hexdigest()
+
+
+def row_id(doc_id: str, kind: str, number: int) -> str:
+    """The id of a row: of unit 3 `ID#u3`, of the vector of chunk 5 `ID#v5`, of a piece of the record `ID#r0`."""
+    name = doc_id if len(doc_id.encode()) <= LONGEST_ID else hashlib.blake2b(doc_id.encode()).hexdigest()
+    return f"{name}#{kind}{number}"
+
+
+def text_rows(document: Document, chunks: Sequence[Chunk]) -> Iterator[Row]:
+    """The units of a document, head first, and the pieces of its record."""
+    units = units_of(document, chunks)
+    starts = [unit.start for unit in units]
+    record = head_record(document, starts, chunk_records(chunks, starts))
+    analyser = analyser_of(document.language, document.text).name
+    shared = {
+        "doc_id": document.id,
+        "language": document.language[:2].lower(),
+        "analyser": analyser,
+        "hash": document.content_hash,
+        f"title_{analyser}": document.title,
+        f"name_{analyser}": name_words(document),
+        **values_of(fields_of(document)),
+    }
+    about = {"title": document.title, "source": document.source, "metadata": plain(dict(document.metadata))}
+    pieces = _pieces(record)
+    for ordinal, (unit, path) in enumerate(zip(units, heading_paths(document.headings, units), strict=True)):
+        row = {**shared, "kind": "unit", "unit": ordinal, "start": unit.start, "end": unit.end}
+        row[f"text_{analyser}"] = document.text[unit.start : unit.end]
+        row["hit"] = {**about, "chunk_id": unit.chunk_id, "page": unit.page}
+        if path:
+            row[f"headings_{analyser}"] = path
+        if not ordinal:
+            row |= _head(document, units, chunks, len(pieces))
+        yield row_id(document.id, "u", ordinal), row
+    for ordinal, piece in enumerate(pieces):
+        source = {"kind": "record", "doc_id": document.id, "hash": document.content_hash, "unit": ordinal}
+        yield row_id(document.id, "r", ordinal), {**source, "record": piece}
+
+
+def _head(document: Document, units: Sequence[Unit], chunks: Sequence[Chunk], records: int) -> Json:
+    summary = {
+        "pages": len(document.pages),
+        "characters": len(document.text),
+        "units": len(units),
+        "records": records,
+        "media_type": document.media_type,
+    }
+    return {"head": True, "chunks": len(chunks), "has_vectors": not chunks, "summary": summary}
+
+
+def vector_rows(head: Json, record: HeadRecord, vectors: Matrix) -> Iterator[Row]:
+    """The vectors of a document's chunks, with what its filters look at."""
+    kept = ("doc_id", "language", "hash", "k", "n", "d", "b")
+    shared = {name: head[name] for name in kept if name in head}
+    for chunk, vector in zip(record.chunks, vectors, strict=True):
+        row = {**shared, "kind": "vector", "unit": chunk.unit, "start": chunk.start, "end": chunk.end}
+        yield row_id(head["doc_id"], "v", chunk.ordinal), {**row, "vector": vector.tolist()}
+
+
+def _pieces(record: HeadRecord) -> list[str]:
+    packed = zlib.compress(encode_record(record), 1)
+    cuts = range(0, len(packed), PIECE)
+    return [base64.b64encode(packed[cut : cut + PIECE]).decode("ascii") for cut in cuts]
+
+
+def record_of(pieces: Sequence[str]) -> HeadRecord:
+    """A document without its text, from the rows of its record in order."""
+    return decode_head(zlib.decompress(b"".join(map(base64.b64decode, pieces))))
+
+
+def field_name(name: str) -> str:
+    """A metadata field's name as a server takes it: without dots, which would make objects, and never blank."""
+    escaped = name.replace("%", "%25").replace(".", "%2E").replace("*", "%2A")
+    return escaped if escaped.strip() else f"%{escaped}"
+
+
+def own_name(name: str) -> str:
+    """The metadata field of a name that `field_name` made."""
+    plain_name = name[1:] if name.startswith("%") and not name[1:].strip() else name
+    return plain_name.replace("%2A", "*").replace("%2E", ".").replace("%25", "%")
+
+
+def values_of(fields: Mapping[str, MetadataValue]) -> Json:
+    """What a document is filtered by, each value under its type; a date is a keyword, too."""
+    typed: dict[str, dict[str, list[Any]]] = {}
+    for name, value in fields.items():
+        for item in value if isinstance(value, list | tuple) else (value,):
+            for path, indexed in _indexed(item):
+                typed.setdefault(path, {}).setdefault(field_name(str(name)), []).append(indexed)
+    return dict(typed)
+
+
+def _indexed(item: object) -> Iterator[tuple[str, str | float | bool]]:
+    if isinstance(item, bool):
+        yield "b", item
+    elif isinstance(item, str):
+        yield "k", item[:LONGEST_KEYWORD]
+        seconds = instant(item)
+        if seconds is not None:
+            yield "d", seconds
+    elif (value := number(item)) is not None:
+        yield "n", value
