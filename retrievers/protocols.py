@@ -152,6 +152,15 @@ class IndexWriter(Protocol):
         ...
 
 
+@runtime_checkable
+class Publishes(Protocol):
+    """A writer that was opened to rebuild an index: what it writes is not seen before it says so."""
+
+    def publish(self) -> None:
+        """Flush, and let readers see the new version in place of the old one, in one step."""
+        ...
+
+
 class Embedder(Protocol):
     """Texts to vectors of unit length. Safe to call from several threads at once."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from retrievers import plugins
 from retrievers.embedders import LOCAL_EMBEDDERS, spec_of
 from retrievers.errors import ConfigError
-from retrievers.settings import EmbedderSettings, secret
+from retrievers.settings import EmbedderSettings, RetrieverSettings, ServerSettings, Settings, secret
 
 if TYPE_CHECKING:
     from retrievers.protocols import Embedder, IndexWriter, RetrieverProtocol
@@ -25,10 +25,8 @@ EMBEDDERS = {
 }
 """Built-in embedders: a factory `(argument, settings, key) -> Embedder`."""
 
-RETRIEVERS: dict[str, str] = {}
-"""Built-in retrievers by URL scheme. The embedded engine is what a path means."""
-
-COMING = {"opensearch": "OpenSearch", "elasticsearch": "Elasticsearch"}
+SERVERS = tuple(f"{engine}{how}" for engine in ("opensearch", "elasticsearch") for how in ("", "+http", "+https"))
+"""Schemes of URLs of an index on a server. The embedded engine is what a path means."""
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
 _MODULE_AND_CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -55,7 +53,7 @@ def open_retriever(
     url: str | Path,
     *,
     embedder: Embedder | Callable[[], Embedder] | str | None = None,
-    settings: EmbedderSettings | None = None,
+    settings: Settings | None = None,
     **options: Any,
 ) -> RetrieverProtocol:
     """Open an index, or a retriever of your own, for asking.
@@ -64,7 +62,7 @@ def open_retriever(
         url: the folder of an embedded index, `SCHEME://…` of an engine or entry point, or `module:Class`.
         embedder: what turns queries into vectors: an embedder, a factory or a spec. None is the settings' or, where
             these are silent too, the one that the index was built with.
-        settings: the `[embedder]` table.
+        settings: `[embedder]`, `[retriever]` and `[server]`; by default nothing is set.
         options: keyword arguments for a class of your own.
 
     Raises:
@@ -72,22 +70,40 @@ def open_retriever(
         IndexMismatch: the index was built with another embedder, or by a newer version.
     """
     url = str(url)
-    if scheme := _SCHEME.match(url):
+    settings = settings or Settings.of()
+    about_embedder = settings.table("embedder", EmbedderSettings)
+    must = settings.table("retriever", RetrieverSettings).must
+    scheme = _SCHEME.match(url)
+    if scheme and scheme[1] in SERVERS:
+        from retrievers.servers.opening import open_server_retriever
+
+        return open_server_retriever(
+            url,
+            embedder=_embedder_named(embedder, about_embedder),
+            settings=settings.table("server", ServerSettings),
+            must=must,
+        )
+    _refuse_must(url, must)
+    if scheme:
         return _by_scheme(scheme[1], url, options)
     if _MODULE_AND_CLASS.fullmatch(url) and not Path(url).exists():
         factory, _ = plugins.load("rlm_search.retrievers", url, {})
         return cast("RetrieverProtocol", factory(**options))
     from retrievers.embedded import EmbeddedRetriever
 
-    return EmbeddedRetriever(Path(url), embedder=_embedder_for(Path(url), embedder, settings or EmbedderSettings()))
+    return EmbeddedRetriever(Path(url), embedder=_embedder_for(Path(url), embedder, about_embedder))
 
 
-def open_writer(url: str | Path, *, embedder: Embedder | None) -> IndexWriter:
+def open_writer(
+    url: str | Path, *, embedder: Embedder | None, settings: Settings | None = None, rebuild: bool = False
+) -> IndexWriter:
     """Open an index for writing, making a new one where there is none.
 
     Args:
-        url: the folder of an embedded index.
+        url: the folder of an embedded index, or the URL of one on a server.
         embedder: what its vectors are made with; None for an index without vectors.
+        settings: `[server]`; by default nothing is set.
+        rebuild: on a server, fill a new version that takes the place of the old one when the writer is closed.
 
     Raises:
         ConfigError: this URL cannot be written to.
@@ -96,7 +112,12 @@ def open_writer(url: str | Path, *, embedder: Embedder | None) -> IndexWriter:
     """
     url = str(url)
     if scheme := _SCHEME.match(url):
-        raise _no_engine(scheme[1])
+        if scheme[1] not in SERVERS:
+            raise _no_engine(scheme[1])
+        from retrievers.servers.opening import open_server_writer
+
+        server = (settings or Settings.of()).table("server", ServerSettings)
+        return open_server_writer(url, embedder=embedder, settings=server, rebuild=rebuild)
     from retrievers.embedded import EmbeddedWriter
 
     return EmbeddedWriter(
@@ -107,23 +128,47 @@ def open_writer(url: str | Path, *, embedder: Embedder | None) -> IndexWriter:
 
 
 def _by_scheme(scheme: str, url: str, options: dict[str, Any]) -> RetrieverProtocol:
-    if scheme in COMING:
-        raise _no_engine(scheme)
     try:
-        factory, _ = plugins.load("rlm_search.retrievers", scheme, RETRIEVERS)
+        factory, _ = plugins.load("rlm_search.retrievers", scheme, {})
     except ConfigError:
         raise _no_engine(scheme) from None
     return cast("RetrieverProtocol", factory(url, **options))
 
 
 def _no_engine(scheme: str) -> ConfigError:
-    if scheme in COMING:
-        return ConfigError(
-            f"{COMING[scheme]} is not supported by this version yet",
-            hint="give the path of a folder to use the embedded engine",
-        )
-    known = ", ".join(f"{name}://" for name in plugins.names("rlm_search.retrievers", RETRIEVERS)) or "none installed"
+    known = ", ".join(f"{name}://" for name in plugins.names("rlm_search.retrievers", ("opensearch", "elasticsearch")))
     return ConfigError(f"no engine for `{scheme}://`", hint=f"a path opens the embedded engine; schemes: {known}")
+
+
+def _refuse_must(url: str, must: Mapping[str, Any]) -> None:
+    """A filter that nobody may get around is no use where the engine does not hold to it."""
+    if must:
+        raise ConfigError(
+            f"the index {url} cannot be held to `retriever.must`", hint="mandatory filters are for indexes on a server"
+        )
+
+
+def _embedder_named(
+    given: Embedder | Callable[[], Embedder] | str | None, settings: EmbedderSettings
+) -> Callable[[str], Embedder] | None:
+    """A factory for a server's reader, which tells what its index was built with when it needs a vector."""
+    if given is None or isinstance(given, str):
+        spec = given or settings.spec
+        return None if spec == "none" else lambda name: _opened(spec or _local_spec(name), settings)
+    if callable(given):
+        made: Callable[[], Embedder] = given
+        return lambda _: made()
+    chosen = given
+    return lambda _: chosen
+
+
+def _local_spec(name: str) -> str:
+    if name.startswith(LOCAL_EMBEDDERS):
+        return spec_of(name)
+    raise ConfigError(
+        f"the index was built with the embedder {name}",
+        hint=f"say so: RLM_SEARCH_EMBEDDER__SPEC={name}, or spec = {name!r} in the table [embedder] of rlm-search.toml",
+    )
 
 
 def _embedder_for(

@@ -20,7 +20,9 @@ from retrievers.errors import ConfigError
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 S = TypeVar("S", bound=msgspec.Struct)
 
-TABLES = ("index", "embedder", "search", "ingest", "model", "sub_model", "limits", "sandbox", "ask")
+TABLES = (
+    "index", "server", "retriever", "embedder", "search", "ingest", "model", "sub_model", "limits", "sandbox", "ask",
+)  # fmt: skip
 """Every table of the file; which package reads which is told in docs/configuration.md."""
 
 PROJECT_FILE = "rlm-search.toml"
@@ -31,6 +33,50 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """`[index]`: where it is."""
 
     url: str = ".rlm-search/index"
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[server]`: how an OpenSearch or Elasticsearch is reached, and how an index that is made on it is cut.
+
+    Credentials come from the environment (or from the file that the variable with `_FILE` behind it names):
+    `OPENSEARCH_USER` and `OPENSEARCH_PASSWORD`, or `OPENSEARCH_API_KEY`, or `OPENSEARCH_TOKEN`, or the same with
+    `ELASTICSEARCH_`.
+
+    Attributes:
+        user: of basic authentication, where the variable does not say it.
+        verify: refuse a certificate that is not trusted.
+        ca_file: the authority that signed the server's certificate; "" trusts what the system trusts.
+        client_certificate: a file with ours, where the server asks for one.
+        client_key: the file with its key.
+        timeout_seconds: of one request.
+        connections: to one host at most.
+        compress: requests, on slow lines.
+        shards: of a new index.
+        replicas: of a new index.
+        refresh_seconds: how long a change by others may stay unseen.
+    """
+
+    user: str = ""
+    verify: bool = True
+    ca_file: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+    timeout_seconds: float = 30.0
+    connections: int = 16
+    compress: bool = False
+    shards: int = 1
+    replicas: int = 1
+    refresh_seconds: float = 1.0
+
+
+class RetrieverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[retriever]`: what holds for every question.
+
+    Attributes:
+        must: a filter in dict form that every search, read and count is held to, whatever else is asked.
+    """
+
+    must: dict[str, Any] = {}
 
 
 class EmbedderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +103,11 @@ class Settings:
     def __init__(self, values: Mapping[str, Mapping[str, Any]], origins: Mapping[tuple[str, str], str]) -> None:
         self._values = values
         self.origins = origins
+
+    @classmethod
+    def of(cls, tables: Tables | None = None) -> Settings:
+        """These tables, and the defaults of all others: nothing is read."""
+        return cls(tables or {}, {})
 
     def table(self, name: str, kind: type[S]) -> S:
         """One table as its struct.

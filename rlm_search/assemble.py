@@ -150,10 +150,9 @@ def sandbox_factory(settings: SandboxSettings) -> Callable[[], Sandbox]:
 
 def _retriever(settings: Settings) -> RetrieverProtocol:
     from retrievers.registry import open_retriever
-    from retrievers.settings import EmbedderSettings, IndexSettings
+    from retrievers.settings import IndexSettings
 
-    url = settings.table("index", IndexSettings).url
-    return open_retriever(url, settings=settings.table("embedder", EmbedderSettings))
+    return open_retriever(settings.table("index", IndexSettings).url, settings=settings)
 
 
 def _in_process(spec: str, argument: str) -> Model:

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from retrievers.errors import ConfigError, EngineRejected, EngineUnavailable, RetrieverError
 
-_URL: Final = re.compile(r"(?P<engine>opensearch|elasticsearch)(\+(?P<how>https?))?://(?P<hosts>[^/]*)/?(?P<index>[^/?#]*)")
+_URL: Final = re.compile(
+    r"(?P<engine>opensearch|elasticsearch)(\+(?P<how>https?))?://(?P<hosts>[^/]*)/?(?P<index>[^/?#]*)"
+)
 _HOST: Final = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]@]+)(:(?P<port>\d{1,5}))?")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _INDEX: Final = re.compile(r"[a-z0-9][a-z0-9._\-]{0,200}")
@@ -82,7 +84,9 @@ def unreachable(place: str, error: BaseException) -> RetrieverError:
     """The server does not answer, or not as it should."""
     text = str(error)
     if "certificate" in text.lower() or "ssl" in text.lower():
-        cause = next((part for part in ("expired", "self-signed", "self signed", "hostname") if part in text.lower()), "")
+        cause = next(
+            (part for part in ("expired", "self-signed", "self signed", "hostname") if part in text.lower()), ""
+        )
         named = f" ({cause})" if cause else ""
         return ConfigError(
             f"the certificate of {place} is not trusted{named}",

@@ -1,4 +1,4 @@
-"""What an engine on a server must be able to do: one request, and the few things that the two servers say differently."""
+"""What a server must be able to do: answer a request, and say the few things that the two products say differently."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class Dialect(Protocol):
         body: Mapping[str, Any] | None = None,
         lines: Sequence[bytes] | None = None,
     ) -> Json:
-        """One request; `lines` are the lines of a bulk or a multi-search, encoded. What is asked for (GET, DELETE) and not there is `{}`."""
+        """One request; `lines` are the encoded lines of a bulk or a multi-search.
+
+        What is to be got or deleted and is not there is `{}`.
+        """
         ...
 
     def vector_field(self, dimensions: int) -> Json:

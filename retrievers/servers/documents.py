@@ -245,9 +245,7 @@ class ServerDocuments:
 
     # --- values -----------------------------------------------------------------------------------------------------
 
-    def _values(
-        self, fields: Mapping[str, FieldType], heads: Json, *, missing: bool = False
-    ) -> dict[str, list[Facet]]:
+    def _values(self, fields: Mapping[str, FieldType], heads: Json, *, missing: bool = False) -> dict[str, list[Facet]]:
         """The values of fields, counted; with `missing`, first the number of documents that have any."""
         names = list(fields)
         aggs: Json = {}

@@ -23,14 +23,13 @@ class ElasticsearchDialect:
     def __init__(self, address: Address) -> None:
         self.place = address.place
         scheme = "https" if address.tls else "http"
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"headers": address.headers or None}
         if address.tls:
-            options = {"verify_certs": address.verify, "ssl_show_warn": False, "ca_certs": address.ca_file or None}
+            options |= {"verify_certs": address.verify, "ssl_show_warn": False, "ca_certs": address.ca_file or None}
             options |= {"client_cert": address.client_certificate or None, "client_key": address.client_key or None}
         self._client = Elasticsearch(
             hosts=[f"{scheme}://{_bracketed(host)}:{port or _DEFAULT_PORT}" for host, port in address.hosts],
             basic_auth=address.basic,
-            headers=address.headers or None,
             request_timeout=address.timeout_seconds,
             max_retries=2,
             retry_on_timeout=False,
@@ -71,7 +70,13 @@ class ElasticsearchDialect:
     def vector_field(self, dimensions: int) -> Json:
         """A graph over vectors of one byte a dimension, the exact ones kept beside it."""
         graph = {"type": "int8_hnsw"}
-        return {"type": "dense_vector", "dims": dimensions, "index": True, "similarity": "cosine", "index_options": graph}
+        return {
+            "type": "dense_vector",
+            "dims": dimensions,
+            "index": True,
+            "similarity": "cosine",
+            "index_options": graph,
+        }
 
     def index_settings(self) -> Json:
         """Nothing beside the defaults."""

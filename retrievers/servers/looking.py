@@ -1,4 +1,4 @@
-"""What an index on a server holds, asked for once in a while: its format, embedder, languages, fields and their types."""
+"""What an index on a server holds, asked for now and then: format, embedder, languages, fields and their types."""
 
 from __future__ import annotations
 

@@ -11,9 +11,11 @@ digits found by their parts, too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from retrievers.servers.dialect import Dialect, Json
+from retrievers.types import FieldType
 
 FORMAT: Final = 1
 """Version of the layout; a reader refuses a newer one."""
@@ -27,7 +29,7 @@ LONGEST_KEYWORD: Final = 8_000
 MOST_FIELDS: Final = 2_000
 """Fields of an index; metadata beyond it is kept and not indexed."""
 
-TYPES: Final = {"keyword": "k", "number": "n", "date": "d", "boolean": "b"}
+TYPES: Final[Mapping[FieldType, str]] = {"keyword": "k", "number": "n", "date": "d", "boolean": "b"}
 """Where a metadata value of a type is indexed: `k.company`, `n.year`."""
 
 _STEMMERS: Final = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
@@ -37,7 +39,11 @@ _ACCENTS_FIRST: Final = ("en", "de")
 
 def settings_of(dialect: Dialect, *, shards: int, replicas: int) -> Json:
     """The settings of a new index."""
-    index = {"number_of_shards": shards, "number_of_replicas": replicas, "mapping.total_fields.limit": MOST_FIELDS}
+    index: Json = {
+        "number_of_shards": shards,
+        "number_of_replicas": replicas,
+        "mapping.total_fields.limit": MOST_FIELDS,
+    }
     index["max_result_window"] = 10_000
     index["mapping.ignore_malformed"] = True
     return {"index": {**index, **dialect.index_settings()}, "analysis": _analysis()}
@@ -75,13 +81,13 @@ def mapping_of(dialect: Dialect, *, embedder: str, dimensions: int) -> Json:
 
 
 def _template(path: str, kind: str) -> Json:
-    mapped: Json = {
+    mapped: dict[str, Json] = {
         "keyword": {"type": "keyword", "ignore_above": LONGEST_KEYWORD},
         "number": {"type": "double"},
         "date": {"type": "double"},  # seconds since 1970: a server's own dates end at milliseconds
         "boolean": {"type": "boolean"},
-    }[kind]
-    return {f"{path}_values": {"path_match": f"{path}.*", "mapping": mapped}}
+    }
+    return {f"{path}_values": {"path_match": f"{path}.*", "mapping": mapped[kind]}}
 
 
 def _text_fields(language: str) -> Json:
@@ -92,7 +98,9 @@ def _text_fields(language: str) -> Json:
 def _analysis() -> Json:
     stemmers = {f"rlm_stems_{name}": {"type": "snowball", "language": stem} for name, stem in _STEMMERS.items()}
     return {
-        "tokenizer": {"rlm_words": {"type": "char_group", "tokenize_on_chars": ["whitespace", "punctuation", "symbol"]}},
+        "tokenizer": {
+            "rlm_words": {"type": "char_group", "tokenize_on_chars": ["whitespace", "punctuation", "symbol"]}
+        },
         "char_filter": {
             "rlm_umlauts": {"type": "mapping", "mappings": ["ae=>a", "oe=>o", "AE=>A", "OE=>O", "Ae=>A", "Oe=>O"]},
             "rlm_ue": {"type": "pattern_replace", "pattern": "(?i)(?<![aeiouq])ue", "replacement": "u"},

@@ -21,10 +21,11 @@ from retrievers.errors import ConfigError, EngineRejected, EngineUnavailable, Fi
 from retrievers.filters import Filter, parse, resolve
 from retrievers.protocols import Embedder, FilterLike
 from retrievers.servers import asking
+from retrievers.servers.connecting import refusal
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.documents import ServerDocuments
 from retrievers.servers.looking import Looker, Seen
-from retrievers.servers.rows import row_id, routing_of
+from retrievers.servers.rows import routing_of, row_id
 from retrievers.snippets import Sought, fold, folded_whitespace, passage, sought
 from retrievers.types import CorpusDescription, DocumentSummary, Facet, Hit, Page, RetrievedDocument, Span, Vector
 
@@ -157,9 +158,7 @@ class ServerRetriever:
         wanted = _wanted(question, seen, [_text(source) for source, _ in rows])
         return [_hit(source, score, wanted, None) for source, score in rows]
 
-    def _hits(
-        self, places: Sequence[_Place], scores: Sequence[float], question: Question, seen: Seen
-    ) -> list[Hit]:
+    def _hits(self, places: Sequence[_Place], scores: Sequence[float], question: Question, seen: Seen) -> list[Hit]:
         """The hits at places, whose rows are fetched."""
         if not places:
             return []
@@ -187,13 +186,8 @@ class ServerRetriever:
         answers = self._dialect.request("POST", f"/{self._index}/_msearch", lines=lines)["responses"]
         for answer in answers:
             if "error" in answer:
-                raise self._refused(answer)
+                raise refusal(self._dialect.place, answer.get("status", 400), answer)
         return list(answers)
-
-    def _refused(self, answer: Json) -> Exception:
-        from retrievers.servers.connecting import refusal
-
-        return refusal(self._dialect.place, answer.get("status", 400), answer)
 
     # --- meaning ----------------------------------------------------------------------------------------------------
 

@@ -18,13 +18,15 @@ import msgspec
 
 from retrievers.embedded.records import HeadRecord
 from retrievers.embedded.rows import without_surrogates
-from retrievers.errors import EngineRejected, EngineUnavailable, IndexMismatch, RetrieverError
+from retrievers.errors import DocumentNotFound, EngineRejected, EngineUnavailable, IndexMismatch, RetrieverError
 from retrievers.servers import asking
+from retrievers.servers.connecting import reason_of
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.documents import BATCH, ServerDocuments
-from retrievers.servers.looking import Seen, look, mapping_under
+from retrievers.servers.looking import look
 from retrievers.servers.mapping import mapping_of, settings_of
-from retrievers.servers.rows import Row, row_id, routing_of, text_rows, vector_rows
+from retrievers.servers.rows import record_of, routing_of, row_id, text_rows, vector_rows
+from retrievers.servers.versions import Versions
 from retrievers.types import Chunk, Document, Heading, IndexedDocument, Matrix
 
 BULK_BYTES: Final = 5_000_000
@@ -52,6 +54,8 @@ class ServerWriter:
         shards: of a new index.
         replicas: of a new index.
         refresh_seconds: how often the index is refreshed when nobody writes in bulk.
+        rebuild: fill a new version beside the old one, or go on with one that was left unfinished, and let readers
+            see it only with `publish`.
 
     Raises:
         IndexMismatch: it was built with another embedder, or by a newer version.
@@ -68,12 +72,17 @@ class ServerWriter:
         shards: int = 1,
         replicas: int = 1,
         refresh_seconds: float = 1.0,
+        rebuild: bool = False,
     ) -> None:
-        self._dialect, self._index = dialect, index
+        self._dialect, self._alias = dialect, index
         self._refresh = f"{int(refresh_seconds * 1000)}ms"
-        if not dialect.request("GET", f"/_alias/{index}") and not dialect.request("GET", f"/{index}/_mapping"):
-            self._make(embedder_name, dimensions, shards, replicas)
-        self._seen = look(dialect, index)
+        self._versions = Versions(dialect, index)
+        self._index = self._versions.writable(rebuild=rebuild) or self._versions.make(
+            settings_of(dialect, shards=shards, replicas=replicas),
+            mapping_of(dialect, embedder=embedder_name, dimensions=dimensions),
+            is_read=not rebuild,
+        )
+        self._seen = look(dialect, self._index)
         if (self._seen.embedder, self._seen.dimensions) != (embedder_name, dimensions):
             raise IndexMismatch(
                 f"index {dialect.place} was built with {self._seen.embedder or 'no embedder'},"
@@ -81,7 +90,6 @@ class ServerWriter:
                 hint="use that embedder, or build it again with `ingest --rebuild`",
             )
         self._set_refresh("-1")
-        self._is_fresh = not self._seen.documents
         self._heads: dict[str, Json | None] = {}
         self._lines: list[bytes] = []
         self._bytes = 0
@@ -128,8 +136,6 @@ class ServerWriter:
 
     def chunks_of(self, document_id: str) -> IndexedDocument | None:
         """A document as it was given to `replace`, without vectors; None if it is not there."""
-        from retrievers.errors import DocumentNotFound
-
         self.flush()
         documents = self._documents()
         try:
@@ -178,6 +184,12 @@ class ServerWriter:
         self._dialect.request("POST", f"/{self._index}/_refresh")
         self._heads.clear()
 
+    def publish(self) -> None:
+        """Flush, and let readers see this version in place of the one that they see now, in one step."""
+        self.flush()
+        self._set_refresh(self._refresh)
+        self._versions.show(self._index)
+
     def close(self) -> None:
         """Flush, and let the index refresh by itself again."""
         try:
@@ -190,14 +202,6 @@ class ServerWriter:
                 self._dialect.close()
 
     # --- the index --------------------------------------------------------------------------------------------------
-
-    def _make(self, embedder: str, dimensions: int, shards: int, replicas: int) -> None:
-        body = {
-            "settings": settings_of(self._dialect, shards=shards, replicas=replicas),
-            "mappings": mapping_of(self._dialect, embedder=embedder, dimensions=dimensions),
-            "aliases": {self._index: {}},
-        }
-        self._dialect.request("PUT", f"/{self._index}-000001", body=body)
 
     def _set_refresh(self, interval: str) -> None:
         self._dialect.request("PUT", f"/{self._index}/_settings", body={"index": {"refresh_interval": interval}})
@@ -241,11 +245,12 @@ class ServerWriter:
     def _look_up(self, doc_ids: Sequence[str]) -> None:
         """Fetch the heads of documents that are not known yet, as they are now, seen or not."""
         unknown = [doc_id for doc_id in dict.fromkeys(doc_ids) if doc_id not in self._heads]
-        if self._is_fresh and not self._sending and not self._lines:
-            pass
         for at in range(0, len(unknown), _MGET):
             part = unknown[at : at + _MGET]
-            docs = [{**self._address(doc_id, row_id(doc_id, "u", 0)), "_source": {"excludes": ["text_*"]}} for doc_id in part]
+            docs = [
+                {**self._address(doc_id, row_id(doc_id, "u", 0)), "_source": {"excludes": ["text_*"]}}
+                for doc_id in part
+            ]
             answer = self._dialect.request("POST", f"/{self._index}/_mget", body={"docs": docs})
             for doc_id, row in zip(part, answer["docs"], strict=True):
                 self._heads[doc_id] = row["_source"] if row.get("found") else None
@@ -254,8 +259,6 @@ class ServerWriter:
         doc_id = head["doc_id"]
         docs = [self._address(doc_id, row_id(doc_id, "r", n)) for n in range(head["summary"]["records"])]
         answer = self._dialect.request("POST", f"/{self._index}/_mget", body={"docs": docs})
-        from retrievers.servers.rows import record_of
-
         return record_of([row["_source"]["record"] for row in answer["docs"]])
 
     def _documents(self) -> ServerDocuments:
@@ -297,7 +300,9 @@ class ServerWriter:
             if not lines:
                 return
             _pause(attempt)
-        raise EngineUnavailable(f"the server {self._dialect.place} stays too busy to be written to", hint="try again later")
+        raise EngineUnavailable(
+            f"the server {self._dialect.place} stays too busy to be written to", hint="try again later"
+        )
 
     def _left(self, lines: list[bytes], answer: Json) -> list[bytes]:
         """The lines of the actions that the server had no room for.
@@ -320,8 +325,6 @@ class ServerWriter:
         return left
 
     def _item_refused(self, result: Json) -> RetrieverError:
-        from retrievers.servers.connecting import reason_of
-
         return EngineRejected(f"the server {self._dialect.place} refused the row {result['_id']}: {reason_of(result)}")
 
 

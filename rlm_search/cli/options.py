@@ -48,8 +48,6 @@ def open_index(settings: Settings) -> RetrieverProtocol:
         RetrieverError: there is none, or it cannot be read.
     """
     from retrievers.registry import open_retriever
-    from retrievers.settings import EmbedderSettings, IndexSettings
+    from retrievers.settings import IndexSettings
 
-    return open_retriever(
-        settings.table("index", IndexSettings).url, settings=settings.table("embedder", EmbedderSettings)
-    )
+    return open_retriever(settings.table("index", IndexSettings).url, settings=settings)

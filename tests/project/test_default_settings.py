@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from ingest.settings import IngestSettings
-from retrievers.settings import TABLES, EmbedderSettings, IndexSettings, SearchSettings
+from retrievers.settings import (
+    TABLES,
+    EmbedderSettings,
+    IndexSettings,
+    RetrieverSettings,
+    SearchSettings,
+    ServerSettings,
+)
 from rlm_search.cli.settings import AskSettings
 from rlm_search.models.settings import ModelSettings
 from rlm_search.settings import LimitSettings, SandboxSettings
@@ -16,6 +23,8 @@ from rlm_search.settings import LimitSettings, SandboxSettings
 FILE = Path(__file__).parents[2] / "config" / "default.toml"
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     "index": IndexSettings,
+    "server": ServerSettings,
+    "retriever": RetrieverSettings,
     "embedder": EmbedderSettings,
     "search": SearchSettings,
     "ingest": IngestSettings,

@@ -9,7 +9,7 @@ from retrievers.embedders.hashing import open_hashing
 from retrievers.errors import ConfigError, IndexMismatch
 from retrievers.protocols import Embedder
 from retrievers.registry import open_embedder, open_retriever, open_writer
-from retrievers.settings import EmbedderSettings
+from retrievers.settings import EmbedderSettings, Settings
 from retrievers.types import Chunk, Document, IndexedDocument, Matrix
 
 TEXT = "The harbour master keeps the keys of the lock."
@@ -50,7 +50,7 @@ def test_an_embedder_can_be_named_or_given(index: Path, given: str | None, hashi
 
 def test_another_embedder_is_refused_on_open_with_the_way_out(index: Path) -> None:
     with pytest.raises(IndexMismatch, match="was built with hashing") as caught:
-        open_retriever(index, settings=EmbedderSettings(spec="minilm"))
+        open_retriever(index, settings=Settings.of({"embedder": {"spec": "minilm"}}))
 
     assert "--rebuild" in caught.value.hint
     assert "`hashing`" in caught.value.hint  # what can be asked for, not the name that the index knows it by

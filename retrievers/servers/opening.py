@@ -1,0 +1,117 @@
+"""Open an index on a server, from its URL, the settings and the credentials in the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from retrievers import plugins
+from retrievers.protocols import Embedder
+from retrievers.servers.connecting import Address, parse_url
+from retrievers.servers.dialect import Dialect
+from retrievers.servers.retriever import ServerRetriever
+from retrievers.servers.writer import ServerWriter
+from retrievers.settings import ServerSettings, secret
+
+_PACKAGES: Final = {"opensearch": "opensearchpy", "elasticsearch": "elasticsearch"}
+_TITLES: Final = {"opensearch": "OpenSearch", "elasticsearch": "Elasticsearch"}
+
+
+def open_server_retriever(
+    url: str,
+    *,
+    embedder: Callable[[str], Embedder | None] | None,
+    settings: ServerSettings,
+    must: Mapping[str, Any] | None = None,
+) -> ServerRetriever:
+    """An index on a server, for asking.
+
+    Raises:
+        ConfigError: a missing extra, wrong credentials, or no such index.
+        EngineUnavailable: the server does not answer.
+    """
+    address = address_of(url, settings)
+    dialect = connect(address)
+    try:
+        return ServerRetriever(dialect, address.index, embedder=embedder, must=must)
+    except BaseException:
+        dialect.close()
+        raise
+
+
+def open_server_writer(
+    url: str, *, embedder: Embedder | None, settings: ServerSettings, rebuild: bool = False
+) -> ServerWriter:
+    """An index on a server, for writing; made where there is none.
+
+    Raises:
+        ConfigError: a missing extra, or wrong credentials.
+        IndexMismatch: it was built with another embedder, or by a newer version.
+        EngineUnavailable: the server does not answer.
+    """
+    address = address_of(url, settings)
+    dialect = connect(address)
+    try:
+        return ServerWriter(
+            dialect,
+            address.index,
+            embedder_name=embedder.name if embedder else "",
+            dimensions=embedder.dimensions if embedder else 0,
+            shards=settings.shards,
+            replicas=settings.replicas,
+            refresh_seconds=settings.refresh_seconds,
+            rebuild=rebuild,
+        )
+    except BaseException:
+        dialect.close()
+        raise
+
+
+def connect(address: Address) -> Dialect:
+    """The server at an address.
+
+    Raises:
+        ConfigError: its client library is not installed.
+    """
+    engine = address.engine
+    plugins.require(_PACKAGES[engine], extra=engine, purpose=_TITLES[engine])
+    if engine == "opensearch":
+        from retrievers.servers.opensearch import OpenSearchDialect
+
+        return OpenSearchDialect(address)
+    from retrievers.servers.elasticsearch import ElasticsearchDialect
+
+    return ElasticsearchDialect(address)
+
+
+def address_of(url: str, settings: ServerSettings, environment: Mapping[str, str] | None = None) -> Address:
+    """Where a URL leads, with all that the settings and the environment say about the way.
+
+    Raises:
+        ConfigError: the URL cannot be read, or holds credentials.
+    """
+    address = parse_url(url)
+    prefix = address.engine.upper()
+    user = secret(f"{prefix}_USER", environment) or settings.user
+    password = secret(f"{prefix}_PASSWORD", environment)
+    return replace(
+        address,
+        basic=(user, password) if user and password else None,
+        headers=_authorisation(prefix, environment),
+        verify=settings.verify,
+        ca_file=settings.ca_file,
+        client_certificate=settings.client_certificate,
+        client_key=settings.client_key,
+        timeout_seconds=settings.timeout_seconds,
+        connections=settings.connections,
+        compress=settings.compress,
+    )
+
+
+def _authorisation(prefix: str, environment: Mapping[str, str] | None) -> Mapping[str, str]:
+    if key := secret(f"{prefix}_API_KEY", environment):
+        return {"authorization": f"ApiKey {key}"}
+    if token := secret(f"{prefix}_TOKEN", environment):
+        return {"authorization": f"Bearer {token}"}
+    return {}

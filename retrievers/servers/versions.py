@@ -1,0 +1,73 @@
+"""The versions of an index on a server: `NAME-000001`, `NAME-000002`, …, and the alias `NAME` that readers use."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from retrievers.errors import ConfigError
+from retrievers.servers.dialect import Dialect, Json
+
+_DIGITS: Final = 6
+
+
+class Versions:
+    """The versions behind one name."""
+
+    def __init__(self, dialect: Dialect, name: str) -> None:
+        self._dialect, self._name = dialect, name
+        self._pattern = re.compile(rf"{re.escape(name)}-(\d{{{_DIGITS}}})")
+
+    def all(self) -> list[str]:
+        """Every version there is, oldest first, seen by readers or not."""
+        found = self._dialect.request("GET", f"/{self._name}-*/_alias", params={"expand_wildcards": "all"})
+        return sorted(index for index in found if self._pattern.fullmatch(index))
+
+    def seen(self) -> str:
+        """The index that readers see under the name, "" where there is none.
+
+        Raises:
+            ConfigError: there are several.
+        """
+        found = sorted(self._dialect.request("GET", f"/{self._name}/_alias"))
+        if len(found) > 1:
+            raise ConfigError(
+                f"the alias {self._dialect.place} stands for {len(found)} indexes: {', '.join(found)}",
+                hint="let it stand for one: rlm-search index swap",
+            )
+        return found[0] if found else ""
+
+    def writable(self, *, rebuild: bool = False) -> str:
+        """The version to write to: the one that readers see or, for a rebuild, a newer one that was left unfinished."""
+        seen = self.seen()
+        if not rebuild:
+            return seen
+        newer = [version for version in self.all() if version > seen]
+        return newer[-1] if newer else ""
+
+    def make(self, settings: Json, mapping: Json, *, is_read: bool) -> str:
+        """A new version; its name."""
+        taken = self.all()
+        number = int(taken[-1][-_DIGITS:]) + 1 if taken else 1
+        version = f"{self._name}-{number:0{_DIGITS}}"
+        body: dict[str, Any] = {"settings": settings, "mappings": mapping}
+        if is_read:
+            body["aliases"] = {self._name: {}}
+        self._dialect.request("PUT", f"/{version}", body=body)
+        return version
+
+    def show(self, version: str) -> None:
+        """Let readers see this version, in one step, and drop those before it.
+
+        Raises:
+            ConfigError: the name is an index itself and no alias.
+        """
+        old = self.seen()
+        if old == self._name:
+            raise ConfigError(
+                f"{self._dialect.place} is an index and no alias", hint="give the rebuilt one another name"
+            )
+        actions: list[Json] = [{"add": {"index": version, "alias": self._name}}]
+        if old and old != version:
+            actions.append({"remove_index": {"index": old}})
+        self._dialect.request("POST", "/_aliases", body={"actions": actions})
