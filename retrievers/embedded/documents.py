@@ -174,14 +174,14 @@ class DocumentReader:
         kind, *others = self._now.types[name]
         field = self._now.state.fields[name]
         found: list[Facet] = []
-        if kind in _WRITTEN:
+        if kind in WRITTEN:
             counted = self._column(_slot(field, kind), heads, most)
-            found = [Facet(value=_WRITTEN[kind](value), count=count) for value, count in counted]
+            found = [Facet(value=WRITTEN[kind](value), count=count) for value, count in counted]
         if not found or others:
             found += [
                 Facet(value=value, count=count)
                 for text, count in self._texts(field, heads, most)
-                if (value := _beside_column(text, kind)) is not None
+                if (value := beside_column(text, kind)) is not None
             ]
         return sorted(found, key=lambda facet: (-facet.count, isinstance(facet.value, str), facet.value))
 
@@ -197,12 +197,12 @@ class DocumentReader:
 
     def _extremes(self, field: FieldRecord, kind: FieldType, heads: Query) -> tuple[str | int | float | None, ...]:
         """The lowest and the highest number or date."""
-        if kind not in _WRITTEN:
+        if kind not in WRITTEN:
             return None, None
         name = column(_slot(field, kind))
         found = self._now.searcher.aggregate(heads, {end: {end: {"field": name}} for end in ("min", "max")})
         ends = (found["min"]["value"], found["max"]["value"])
-        return tuple(None if value is None else _WRITTEN[kind](value) for value in ends)
+        return tuple(None if value is None else WRITTEN[kind](value) for value in ends)
 
     def _info(self, name: str, field: FieldRecord, heads: Query) -> FieldInfo:
         present = all_of([heads, self._now.queries.tagged(presence_tag(field))])
@@ -247,7 +247,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _beside_column(text: str, kind: FieldType) -> str | bool | None:
+def beside_column(text: str, kind: FieldType) -> str | bool | None:
     """A value by its text; None for one that the column of its type tells."""
     if kind == "keyword":
         return text
@@ -265,5 +265,5 @@ def _slot(field: FieldRecord, kind: FieldType) -> int:
     return field.number if kind == "number" else field.date
 
 
-_WRITTEN: Final[Mapping[FieldType, Callable[[float], str | int | float]]] = {"number": _number, "date": date_text}
+WRITTEN: Final[Mapping[FieldType, Callable[[float], str | int | float]]] = {"number": _number, "date": date_text}
 """How values of a column are shown, by type."""

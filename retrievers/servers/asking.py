@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from retrievers.embedded import scoring
+from retrievers.embedded.catalogue import keyword_term
 from retrievers.embedded.querying import Question
-from retrievers.filters import And, Eq, Exists, Filter, In, Leaf, Not, Or, Prefix, Range
+from retrievers.fields import keyword
+from retrievers.filters import ORDERED_BY, And, Eq, Exists, Filter, In, Leaf, Not, Or, Prefix, Range, Scalar
 from retrievers.servers.dialect import Json
-from retrievers.servers.mapping import LANGUAGES, LONGEST_KEYWORD, TYPES
+from retrievers.servers.mapping import LANGUAGES, TYPES
 from retrievers.servers.rows import field_name
 from retrievers.types import FieldType
 
@@ -93,40 +95,48 @@ def _scored(clauses: Sequence[Json], conditions: Sequence[Json]) -> Json:
 # --- filters --------------------------------------------------------------------------------------------------------
 
 
-def condition(resolved: Filter, types: Mapping[str, FieldType]) -> Json:
+def condition(resolved: Filter) -> Json:
     """The rows of documents that pass a filter, as `retrievers.filters.resolve` gives it."""
     match resolved:
         case And(parts):
-            return all_of(condition(part, types) for part in parts)
+            return all_of(condition(part) for part in parts)
         case Or(parts):
-            return _any_of([condition(part, types) for part in parts]) if parts else NOTHING
+            return _any_of([condition(part) for part in parts]) if parts else NOTHING
         case Not(inner):
-            return {"bool": {"must_not": [condition(inner, types)]}}
+            return {"bool": {"must_not": [condition(inner)]}}
         case _:
-            return _leaf(resolved, path_of(resolved.field, types[resolved.field]))
+            return _leaf(resolved)
 
 
 def path_of(field: str, kind: FieldType) -> str:
-    """Where the values of a field are indexed."""
-    return f"{TYPES[kind]}.{field_name(field)}"
+    """Where the values of a field are indexed that can be read as a type; booleans are so by their text."""
+    return f"{TYPES.get(kind, 'k')}.{field_name(field)}"
 
 
-def _leaf(leaf: Leaf, path: str) -> Json:
+def _leaf(leaf: Leaf) -> Json:
+    field = leaf.field
     match leaf:
         case Eq(_, value):
-            return {"term": {path: _cut(value)}}
+            return _one_of(field, (value,))
         case In(_, values):
-            return {"terms": {path: [_cut(value) for value in values]}} if values else NOTHING
+            return _one_of(field, values)
         case Range():
-            bounds = {name: _cut(value) for name in _BOUNDS if (value := getattr(leaf, name)) is not None}
-            return {"range": {path: bounds}} if bounds else {"exists": {"field": path}}
+            bounds = {name: value for name in _BOUNDS if (value := getattr(leaf, name)) is not None}
+            return {"range": {path_of(field, leaf.type or "keyword"): bounds}}
         case Exists():
-            return {"exists": {"field": path}}
+            return {"exists": {"field": path_of(field, "keyword")}}
         case Prefix(_, prefix):
-            return {"prefix": {path: prefix[:LONGEST_KEYWORD]}}
+            return {"prefix": {path_of(field, "keyword"): prefix[:ORDERED_BY]}}
         case _ as unreachable:
             assert_never(unreachable)
 
 
-def _cut(value: Any) -> Any:
-    return value[:LONGEST_KEYWORD] if isinstance(value, str) else value
+def _one_of(field: str, values: Sequence[Scalar]) -> Json:
+    texts = [keyword_term(str(keyword(value))) for value in values if isinstance(value, str | bool)]
+    numbers = [value for value in values if not isinstance(value, str | bool)]
+    found: list[Json] = []
+    if texts:
+        found.append({"terms": {path_of(field, "keyword"): texts}})
+    if numbers:
+        found.append({"terms": {path_of(field, "number"): numbers}})
+    return _any_of(found) if found else NOTHING

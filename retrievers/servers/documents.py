@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
+from retrievers.embedded.documents import WRITTEN, beside_column
 from retrievers.embedded.querying import take_apart
 from retrievers.embedded.records import HeadRecord
 from retrievers.errors import DocumentNotFound, EngineUnavailable
-from retrievers.fields import date_text
-from retrievers.filters import type_in
+from retrievers.fields import FORMS_OF, Form, Types
+from retrievers.filters import types_in
 from retrievers.servers import asking
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.looking import Seen
-from retrievers.servers.rows import record_of, routing_of
+from retrievers.servers.rows import form_name, record_of, routing_of
 from retrievers.types import (
     CorpusDescription,
     DocumentSummary,
     Facet,
     FieldInfo,
-    FieldType,
     Heading,
     Page,
     RetrievedDocument,
@@ -35,6 +36,8 @@ MOST_VALUES: Final = 10_000
 """Values of a field that are looked through."""
 
 _EXAMPLES: Final = 5
+_EXAMPLE_VALUES: Final = 500
+_FORMS: Final[tuple[Form, ...]] = ("number", "numeral", "date", "boolean", "flag", "keyword")
 _TRIES: Final = 3
 _TERMS: Final = 60_000
 """Ids that a condition can name: a server's limit is 65,536."""
@@ -96,9 +99,9 @@ class ServerDocuments:
 
     def facets(self, field: str, query: str, top_k: int) -> Sequence[Facet]:
         """The most frequent values of a field."""
-        kind = type_in(field, self._seen.types)
-        (values,) = self._values({field: kind}, self._heads(query)).values()
-        return sorted(values, key=lambda facet: (-facet.count, facet.value))[: max(top_k, 0)]
+        types_in(field, self._seen.types)
+        (values,) = self._values([field], self._heads(query), MOST_VALUES).values()
+        return values.facets[: max(top_k, 0)]
 
     def scan(self, query: str, after: str, limit: int | None) -> Iterator[DocumentSummary]:
         """Matching documents by id."""
@@ -110,8 +113,8 @@ class ServerDocuments:
         heads = self._heads("")
         body = {"query": heads, "size": 0, "aggs": {"chunks": {"sum": {"field": "chunks"}}}, "track_total_hits": True}
         answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
-        values = self._values(self._seen.types, heads, missing=True)
-        infos = [self._info(name, facets) for name, facets in values.items()]
+        values = self._values(list(self._seen.types), heads, _EXAMPLE_VALUES)
+        infos = [self._info(name, found) for name, found in values.items()]
         return CorpusDescription(
             documents=answer["hits"]["total"]["value"],
             chunks=int(answer["aggregations"]["chunks"]["value"]),
@@ -245,28 +248,70 @@ class ServerDocuments:
 
     # --- values -----------------------------------------------------------------------------------------------------
 
-    def _values(self, fields: Mapping[str, FieldType], heads: Json, *, missing: bool = False) -> dict[str, list[Facet]]:
-        """The values of fields, counted; with `missing`, first the number of documents that have any."""
-        names = list(fields)
+    def _values(self, names: Sequence[str], heads: Json, most: int) -> dict[str, _Values]:
+        """The values of fields, counted in one request."""
         aggs: Json = {}
         for number, name in enumerate(names):
-            path = asking.path_of(name, fields[name])
-            size = _EXAMPLES if missing else MOST_VALUES
-            aggs[f"v{number}"] = {"terms": {"field": path, "size": size}}
-            aggs[f"e{number}"] = {"filter": {"exists": {"field": path}}}
+            kind = self._seen.types[name][0]
+            texts, own = asking.path_of(name, "keyword"), asking.path_of(name, kind)
+            aggs[f"has{number}"] = {"filter": {"exists": {"field": texts}}}
+            aggs[f"texts{number}"] = {"terms": {"field": texts, "size": most}}
+            if own != texts:
+                aggs[f"own{number}"] = {"terms": {"field": own, "size": most}}
+                aggs[f"least{number}"], aggs[f"most{number}"] = {"min": {"field": own}}, {"max": {"field": own}}
+            wrong = [form_name(name, form) for form in _FORMS if form not in FORMS_OF[kind]]
+            aggs[f"conflicts{number}"] = {"filter": {"terms": {"forms": wrong}}}
         body = {"query": heads, "size": 0, "track_total_hits": False, "aggs": aggs}
         answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)["aggregations"]
-        found: dict[str, list[Facet]] = {}
-        for number, name in enumerate(names):
-            facets = [_facet(bucket, fields[name]) for bucket in answer[f"v{number}"]["buckets"]]
-            total = Facet(value="", count=answer[f"e{number}"]["doc_count"])
-            found[name] = [total, *facets] if missing else facets
-        return found
+        return {name: _counted(answer, number, self._seen.types[name]) for number, name in enumerate(names)}
 
-    def _info(self, name: str, facets: Sequence[Facet]) -> FieldInfo:
-        total, *examples = facets
-        kind = self._seen.types[name]
-        return FieldInfo(name=name, type=kind, documents=total.count, examples=tuple(f.value for f in examples))
+    def _info(self, name: str, found: _Values) -> FieldInfo:
+        types = self._seen.types[name]
+        return FieldInfo(
+            name=name,
+            type=types[0],
+            documents=found.documents,
+            examples=tuple(facet.value for facet in found.facets[:_EXAMPLES]),
+            distinct=len(found.facets) if len(found.facets) < _EXAMPLE_VALUES else None,
+            lowest=found.lowest,
+            highest=found.highest,
+            also=types[1:],
+            conflicts=found.conflicts,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Values:
+    """What documents have in a field."""
+
+    documents: int
+    conflicts: int
+    facets: list[Facet]
+    lowest: str | int | float | None
+    highest: str | int | float | None
+
+
+def _counted(answer: Json, number: int, types: Types) -> _Values:
+    kind, *others = types
+    ends: list[str | int | float | None] = [None, None]
+    facets: list[Facet] = []
+    if kind in WRITTEN:
+        facets = [Facet(value=WRITTEN[kind](b["key"]), count=b["doc_count"]) for b in answer[f"own{number}"]["buckets"]]
+        found = (answer[f"least{number}"]["value"], answer[f"most{number}"]["value"])
+        ends = [None if value is None else WRITTEN[kind](value) for value in found]
+    if not facets or others:
+        facets += [
+            Facet(value=value, count=bucket["doc_count"])
+            for bucket in answer[f"texts{number}"]["buckets"]
+            if (value := beside_column(bucket["key"].partition("\x1f")[0], kind)) is not None
+        ]
+    return _Values(
+        documents=answer[f"has{number}"]["doc_count"],
+        conflicts=answer[f"conflicts{number}"]["doc_count"],
+        facets=sorted(facets, key=lambda facet: (-facet.count, isinstance(facet.value, str), facet.value)),
+        lowest=ends[0],
+        highest=ends[1],
+    )
 
 
 def _of_version(head: Json) -> Json:
@@ -292,16 +337,3 @@ def _summary(source: Json) -> DocumentSummary:
         language=source.get("language", ""),
         metadata=about["metadata"],
     )
-
-
-def _facet(bucket: Mapping[str, Any], kind: FieldType) -> Facet:
-    key, count = bucket["key"], bucket["doc_count"]
-    match kind:
-        case "date":
-            return Facet(value=date_text(key), count=count)
-        case "number":
-            return Facet(value=int(key) if float(key).is_integer() else key, count=count)
-        case "boolean":
-            return Facet(value=bool(key), count=count)
-        case _:
-            return Facet(value=str(key), count=count)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
 from retrievers.errors import ConfigError, IndexMismatch
-from retrievers.fields import BUILT_IN
-from retrievers.servers.asking import HEADS, UNITS, path_of
+from retrievers.fields import BUILT_IN, Form, Types, types_among
+from retrievers.servers.asking import HEADS, UNITS, VECTORS
 from retrievers.servers.dialect import Dialect, Json
-from retrievers.servers.mapping import FORMAT, TYPES
-from retrievers.servers.rows import own_name
-from retrievers.types import FieldType
+from retrievers.servers.mapping import FORMAT
+
+MOST_FORMS: Final = 10_000
+"""Fields, and forms of their values, that are told apart."""
 
 FRESH_SECONDS: Final = 5.0
 """How long what was seen is taken for true."""
@@ -27,7 +28,7 @@ class Seen:
     embedder: str
     dimensions: int
     held: tuple[str, ...]
-    types: Mapping[str, FieldType]
+    types: Mapping[str, Types]
     documents: int
     vectors: int
 
@@ -69,17 +70,13 @@ def look(dialect: Dialect, index: str) -> Seen:
         )
     if meta["format"] > FORMAT:
         raise IndexMismatch(f"a newer version of rlm-search made the index {dialect.place}", hint="upgrade rlm-search")
-    found: dict[str, list[FieldType]] = {}
-    for kind, path in TYPES.items():
-        for name in mapping["properties"].get(path, {}).get("properties", {}):
-            found.setdefault(own_name(name), []).append(kind)
-    answer = dialect.request("POST", f"/{index}/_search", body=_question(found))
+    answer = dialect.request("POST", f"/{index}/_search", body=_QUESTION)
     counts = answer["aggregations"]
     return Seen(
         embedder=meta["embedder"],
         dimensions=meta["dimensions"],
         held=tuple(bucket["key"] for bucket in counts["units"]["held"]["buckets"]),
-        types={**BUILT_IN, **{name: _type(name, kinds, counts["heads"]) for name, kinds in found.items()}},
+        types=_types(counts["heads"]["forms"]["buckets"]),
         documents=counts["heads"]["doc_count"],
         vectors=counts["vectors"]["doc_count"],
     )
@@ -104,32 +101,22 @@ def mapping_under(dialect: Dialect, index: str) -> Json:
     return mapping
 
 
-def _question(found: Mapping[str, list[FieldType]]) -> Json:
-    several = {
-        f"{name}|{kind}": {"filter": {"exists": {"field": path_of(name, kind)}}}
-        for name, kinds in found.items()
-        if len(kinds) > 1
-        for kind in kinds
-    }
-    heads: Json = {"filter": HEADS}
-    if several:
-        heads["aggs"] = several
-    return {
-        "size": 0,
-        "track_total_hits": False,
-        "aggs": {
-            "units": {"filter": UNITS, "aggs": {"held": {"terms": {"field": "analyser", "size": 20}}}},
-            "heads": heads,
-            "vectors": {"filter": {"term": {"kind": "vector"}}},
-        },
-    }
+_QUESTION: Final[Json] = {
+    "size": 0,
+    "track_total_hits": False,
+    "aggs": {
+        "units": {"filter": UNITS, "aggs": {"held": {"terms": {"field": "analyser", "size": 20}}}},
+        "heads": {"filter": HEADS, "aggs": {"forms": {"terms": {"field": "forms", "size": MOST_FORMS}}}},
+        "vectors": {"filter": VECTORS},
+    },
+}
 
 
-def _type(name: str, kinds: list[FieldType], heads: Json) -> FieldType:
-    """That of most documents; every date is a keyword as well, so one text that is no date makes all of them texts."""
-    if len(kinds) == 1:
-        return kinds[0]
-    counts = {kind: heads[f"{name}|{kind}"]["doc_count"] for kind in kinds}
-    if "date" in counts and counts["date"] == counts.get("keyword"):
-        del counts["keyword"]
-    return max(counts, key=lambda kind: (counts[kind], kind == "keyword"))
+def _types(buckets: Sequence[Json]) -> dict[str, Types]:
+    """The types of all fields, from the number of documents that have values of each form in them."""
+    counted: dict[str, dict[Form, int]] = {}
+    for bucket in buckets:
+        form, _, name = bucket["key"].partition(":")
+        counted.setdefault(name, {})[form] = bucket["doc_count"]
+    built_in: dict[str, Types] = {name: (kind,) for name, kind in BUILT_IN.items()}
+    return {**built_in, **{name: types_among(forms) for name, forms in counted.items()}}

@@ -23,14 +23,11 @@ FORMAT: Final = 1
 LANGUAGES: Final = ("en", "de", "fr", "es", "cjk", "plain")
 """Analysers, as `retrievers.embedded.analysis` names them."""
 
-LONGEST_KEYWORD: Final = 8_000
-"""Characters of a keyword that are indexed; Lucene's terms end at 32,766 bytes."""
-
 MOST_FIELDS: Final = 2_000
 """Fields of an index; metadata beyond it is kept and not indexed."""
 
-TYPES: Final[Mapping[FieldType, str]] = {"keyword": "k", "number": "n", "date": "d", "boolean": "b"}
-"""Where a metadata value of a type is indexed: `k.company`, `n.year`."""
+TYPES: Final[Mapping[FieldType, str]] = {"keyword": "k", "number": "n", "date": "d"}
+"""Where a metadata value is indexed, read as a type: `k.company`, `n.year`; each by its text as well."""
 
 _STEMMERS: Final = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
 _ACCENTS_FIRST: Final = ("en", "de")
@@ -66,6 +63,7 @@ def mapping_of(dialect: Dialect, *, embedder: str, dimensions: int) -> Json:
         "hit": {"type": "object", "enabled": False},
         "summary": {"type": "object", "enabled": False},
         "record": {"type": "binary"},
+        "forms": {"type": "keyword"},
     }
     for language in LANGUAGES:
         properties |= _text_fields(language)
@@ -82,10 +80,9 @@ def mapping_of(dialect: Dialect, *, embedder: str, dimensions: int) -> Json:
 
 def _template(path: str, kind: str) -> Json:
     mapped: dict[str, Json] = {
-        "keyword": {"type": "keyword", "ignore_above": LONGEST_KEYWORD},
+        "keyword": {"type": "keyword"},
         "number": {"type": "double"},
         "date": {"type": "double"},  # seconds since 1970: a server's own dates end at milliseconds
-        "boolean": {"type": "boolean"},
     }
     return {f"{path}_values": {"path_match": f"{path}.*", "mapping": mapped[kind]}}
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from retrievers.embedded.analysis import analyser_of
+from retrievers.embedded.catalogue import KEYWORDS_ONLY, keyword_term
 from retrievers.embedded.records import HeadRecord, decode_head, encode_record
 from retrievers.embedded.rows import chunk_records, head_record, heading_paths, name_words, plain
 from retrievers.embedded.units import Unit, units_of
-from retrievers.fields import fields_of, instant, number
+from retrievers.fields import Form, comparables, fields_of, forms_of, items_of, keyword
 from retrievers.servers.dialect import Json
-from retrievers.servers.mapping import LONGEST_KEYWORD
 from retrievers.types import Chunk, Document, Matrix, MetadataValue
 
 LONGEST_ID: Final = 400
@@ -44,6 +44,7 @@ def text_rows(document: Document, chunks: Sequence[Chunk]) -> Iterator[Row]:
     starts = [unit.start for unit in units]
     record = head_record(document, starts, chunk_records(chunks, starts))
     analyser = analyser_of(document.language, document.text).name
+    fields = fields_of(document)
     shared = {
         "doc_id": document.id,
         "language": document.language[:2].lower(),
@@ -51,7 +52,7 @@ def text_rows(document: Document, chunks: Sequence[Chunk]) -> Iterator[Row]:
         "hash": document.content_hash,
         f"title_{analyser}": document.title,
         f"name_{analyser}": name_words(document),
-        **values_of(fields_of(document)),
+        **values_of(fields),
     }
     about = {"title": document.title, "source": document.source, "metadata": plain(dict(document.metadata))}
     pieces = _pieces(record)
@@ -63,6 +64,7 @@ def text_rows(document: Document, chunks: Sequence[Chunk]) -> Iterator[Row]:
             row[f"headings_{analyser}"] = path
         if not ordinal:
             row |= _head(document, units, chunks, len(pieces))
+            row["forms"] = [form_name(name, form) for name, value in fields.items() for form in own_forms(name, value)]
         yield row_id(document.id, "u", ordinal), row
     for ordinal, piece in enumerate(pieces):
         source = {"kind": "record", "doc_id": document.id, "hash": document.content_hash, "unit": ordinal}
@@ -113,22 +115,28 @@ def own_name(name: str) -> str:
 
 
 def values_of(fields: Mapping[str, MetadataValue]) -> Json:
-    """What a document is filtered by, each value under its type; a date is a keyword, too."""
-    typed: dict[str, dict[str, list[Any]]] = {}
+    """What a document is filtered by: every value by its text, numbers and dates beside it as what they are."""
+    found: dict[str, dict[str, list[Any]]] = {"k": {}, "n": {}, "d": {}}
     for name, value in fields.items():
-        for item in value if isinstance(value, list | tuple) else (value,):
-            for path, indexed in _indexed(item):
-                typed.setdefault(path, {}).setdefault(field_name(str(name)), []).append(indexed)
-    return dict(typed)
+        forms = own_forms(name, value)
+        if not forms:
+            continue
+        path = field_name(str(name))
+        texts = (keyword(item) for item in items_of(value))
+        found["k"][path] = [keyword_term(text) for text in texts if text is not None]
+        if forms & {"number", "numeral"}:
+            found["n"][path] = list(comparables(value, "number"))
+        if "date" in forms:
+            found["d"][path] = list(comparables(value, "date"))
+    return {kind: values for kind, values in found.items() if values}
 
 
-def _indexed(item: object) -> Iterator[tuple[str, str | float | bool]]:
-    if isinstance(item, bool):
-        yield "b", item
-    elif isinstance(item, str):
-        yield "k", item[:LONGEST_KEYWORD]
-        seconds = instant(item)
-        if seconds is not None:
-            yield "d", seconds
-    elif (value := number(item)) is not None:
-        yield "n", value
+def own_forms(name: str, value: object) -> frozenset[Form]:
+    """The forms of a document's values in a field, as its type is counted from them."""
+    forms = forms_of(value)
+    return frozenset({"keyword"}) if forms and name in KEYWORDS_ONLY else forms
+
+
+def form_name(name: str, form: Form) -> str:
+    """What a head row says of a field that has values of a form."""
+    return f"{form}:{name}"
