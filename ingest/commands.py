@@ -70,25 +70,26 @@ def run_paths(paths: Sequence[Path], *, options: Options, rebuild: bool) -> Inge
     find = _Finding(paths, table, state.folders_of(options.url))
     found = find.files()
     embedder = _embedder(options, rebuild=rebuild)
-    opened = open_rebuilt(options.url, embedder) if rebuild else open_index(options.url, embedder)
+    opening = open_rebuilt if rebuild else open_index
+    opened = opening(options.url, embedder, options.settings)
     return _run(found, options, embedder, opened, count=find.count)
 
 
 def run_failed(kinds: Sequence[str], *, options: Options) -> IngestReport:
     """Read failed files again."""
-    state.require_index(options.url)
+    state.require_index(options.url, options.settings)
     embedder = _embedder(options, rebuild=False)
-    return _run(None, options, embedder, open_index(options.url, embedder), kinds=kinds)
+    return _run(None, options, embedder, open_index(options.url, embedder, options.settings), kinds=kinds)
 
 
 def status_of(settings: Settings) -> Status:
     """What the index holds and what goes on."""
-    return read_status(index_url(settings))
+    return read_status(index_url(settings), settings)
 
 
 def failures_of(settings: Settings, kinds: Sequence[str]) -> list[FailedFile]:
     """The failures that stand."""
-    state.require_index(index_url(settings))
+    state.require_index(index_url(settings), settings)
     path = state.journal_path(index_url(settings))
     if not path.exists():
         return []
@@ -103,8 +104,8 @@ def forget_names(names: Sequence[str], settings: Settings) -> Forgotten:
         SourceError: a name that nothing in the index answers to.
     """
     url = index_url(settings)
-    state.require_index(url)
-    with open_index(url, state.recorded_embedder(url)) as index:
+    state.require_index(url, settings)
+    with open_index(url, state.recorded_embedder(url, settings), settings) as index:
         return _forget(names, index)
 
 
@@ -242,7 +243,7 @@ def _failed_files(journal: Journal, kinds: Sequence[str]) -> Iterator[SourceFile
 def _embedder(options: Options, *, rebuild: bool) -> Embedder | None:
     """As the settings say; where they are silent, the one that the index was built with."""
     settings = options.settings.table("embedder", EmbedderSettings)
-    spec = settings.spec or ("" if rebuild else state.own_embedder_spec(options.url))
+    spec = settings.spec or ("" if rebuild else state.own_embedder_spec(options.url, options.settings))
     embedder = registry.open_embedder(spec, settings)
     if embedder is None:
         return None

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from ingest.journal import Journal
 from ingest.settings import state_folder
-from retrievers.errors import ConfigError, IndexLocked, RetrieverError
-from retrievers.protocols import Embedder, IndexWriter
+from retrievers.errors import ConfigError, IndexLocked, IndexMissing, RetrieverError
+from retrievers.protocols import Embedder, IndexWriter, Publishes
+from retrievers.settings import Settings
 from retrievers.types import Matrix, Vector
 
 JOURNAL_FILE = "journal.db"
@@ -60,15 +61,19 @@ class RecordedEmbedder:
         raise ConfigError(f"the embedder {self.name} is not open")
 
 
-def recorded_embedder(url: str) -> RecordedEmbedder | None:
-    """What the index at `url` was built with; None for an index without vectors, and for a server.
+def recorded_embedder(url: str, settings: Settings | None = None) -> RecordedEmbedder | None:
+    """What the index at `url` was built with; None for an index without vectors.
 
     Raises:
         ConfigError: there is something else than an index.
         IndexMismatch: a newer version wrote it.
+        EngineUnavailable: the server does not answer.
     """
     if is_server(url):
-        return None
+        from retrievers import registry
+
+        name, dimensions = registry.recorded_embedder(url, settings)
+        return RecordedEmbedder(name=name, dimensions=dimensions) if name else None
     from retrievers.embedded.layout import read_manifest
 
     _mend_swap(Path(os.path.abspath(url)))
@@ -76,17 +81,17 @@ def recorded_embedder(url: str) -> RecordedEmbedder | None:
     return RecordedEmbedder(name=manifest.embedder, dimensions=manifest.dimensions) if manifest.embedder else None
 
 
-def require_index(url: str) -> None:
+def require_index(url: str, settings: Settings | None = None) -> None:
     """Check that there is an index that this version reads.
 
     Raises:
         ConfigError: there is none.
         IndexMismatch: a newer version wrote it.
     """
-    recorded_embedder(url)
+    recorded_embedder(url, settings)
 
 
-def own_embedder_spec(url: str) -> str:
+def own_embedder_spec(url: str, settings: Settings | None = None) -> str:
     """The spec of the embedder that the index was built with, "" for an index that is still to be made.
 
     Raises:
@@ -95,11 +100,15 @@ def own_embedder_spec(url: str) -> str:
     from retrievers.embedders import LOCAL_EMBEDDERS, spec_of
 
     if is_server(url):
-        return ""
-    _mend_swap(Path(os.path.abspath(url)))
-    if not _has_manifest(Path(url)):
-        return ""
-    recorded = recorded_embedder(url)
+        try:
+            recorded = recorded_embedder(url, settings)
+        except IndexMissing:
+            return ""
+    else:
+        _mend_swap(Path(os.path.abspath(url)))
+        if not _has_manifest(Path(url)):
+            return ""
+        recorded = recorded_embedder(url)
     if recorded is None:
         return "none"
     if recorded.name.startswith(LOCAL_EMBEDDERS):
@@ -119,7 +128,7 @@ def folders_of(url: str) -> tuple[Path, ...]:
 
 
 @contextmanager
-def open_index(url: str, embedder: Embedder | None) -> Iterator[OpenIndex]:
+def open_index(url: str, embedder: Embedder | None, settings: Settings | None = None) -> Iterator[OpenIndex]:
     """The index and its journal for writing, made if there are none; closed in the right order.
 
     Raises:
@@ -129,11 +138,14 @@ def open_index(url: str, embedder: Embedder | None) -> Iterator[OpenIndex]:
     from retrievers.registry import open_writer
 
     path = journal_path(url)
-    if not is_server(url):
-        _mend_swap(Path(os.path.abspath(url)))
-        if Path(url).is_file():
-            raise ConfigError(f"{url} is a file, an index is a folder", hint="name a folder with --index")
-    is_new = is_server(url) or not Path(url).is_dir() or not any(Path(url).iterdir())
+    if is_server(url):
+        with _open_on_server(url, embedder, settings, path) as index:
+            yield index
+        return
+    _mend_swap(Path(os.path.abspath(url)))
+    if Path(url).is_file():
+        raise ConfigError(f"{url} is a file, an index is a folder", hint="name a folder with --index")
+    is_new = not Path(url).is_dir() or not any(Path(url).iterdir())
     with ExitStack() as stack:
         writer = open_writer(url, embedder=embedder)
         closing = stack.enter_context(_Closing(writer))
@@ -145,14 +157,40 @@ def open_index(url: str, embedder: Embedder | None) -> Iterator[OpenIndex]:
 
 
 @contextmanager
-def open_rebuilt(url: str, embedder: Embedder | None) -> Iterator[OpenIndex]:
+def _open_on_server(
+    url: str, embedder: Embedder | None, settings: Settings | None, path: Path, *, rebuild: bool = False
+) -> Iterator[OpenIndex]:
+    """The lock comes first: the writer changes how the index is refreshed."""
+    from retrievers.registry import open_writer
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(lock(path, url))
+        writer = open_writer(url, embedder=embedder, settings=settings, rebuild=rebuild)
+        closing = stack.enter_context(_Closing(writer))
+        journal = stack.enter_context(Journal(path))
+        yield OpenIndex(writer=writer, journal=journal, is_known=not journal.is_new)
+        if isinstance(writer, Publishes) and rebuild:
+            writer.publish()
+        closing.in_peace = True
+
+
+@contextmanager
+def open_rebuilt(url: str, embedder: Embedder | None, settings: Settings | None = None) -> Iterator[OpenIndex]:
     """A fresh index, built beside the one at `url` and put in its place when the block ends well.
+
+    On a server it is a new version behind the same alias.
 
     Readers of the old one see it whole until then. A block that fails leaves the unfinished index where it is, and the
     next rebuild goes on with it.
     """
     if is_server(url):
-        raise ConfigError("--rebuild is for indexes in a folder", hint="delete the index on the server")
+        journal = journal_path(url)
+        building = journal.with_suffix(".rebuilding.db")
+        with lock(journal, url), _open_on_server(url, embedder, settings, building, rebuild=True) as index:
+            yield index
+        building.replace(journal)
+        return
     folder = Path(os.path.abspath(url))
     _mend_swap(folder)
     _check_replaceable(folder)

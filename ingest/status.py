@@ -10,6 +10,7 @@ import msgspec
 from ingest.journal import FailedFile, Journal, RunRecord
 from ingest.report import IndexCounts, duration
 from ingest.state import is_locked, journal_path, require_index
+from retrievers.settings import Settings
 
 
 class RunningRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,14 +33,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     running: RunningRun | None = None
 
 
-def read_status(url: str) -> Status:
+def read_status(url: str, settings: Settings | None = None) -> Status:
     """Look at the journal of an index.
 
     Raises:
         ConfigError: there is no index.
         JournalError: the journal cannot be read.
     """
-    require_index(url)
+    require_index(url, settings)
     path = journal_path(url)
     if not path.exists():
         return Status(index=url, embedder="", holds=IndexCounts(), files={}, failures={})

@@ -2,6 +2,7 @@
 
 RetrieverError
   x ConfigError          a setting, a credential or an extra is missing or wrong
+      x IndexMissing     there is no index where one was named
   x IndexMismatch        the index was built with something else: embedder, format version
   x IndexLocked          another process writes to it
   x DocumentNotFound
@@ -40,6 +41,10 @@ class ConfigError(RetrieverError):
     """A setting, a credential or an extra is missing or wrong."""
 
     exit_code = 5
+
+
+class IndexMissing(ConfigError):
+    """There is no index where one was named."""
 
 
 class IndexMismatch(RetrieverError):

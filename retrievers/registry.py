@@ -127,6 +127,18 @@ def open_writer(
     )
 
 
+def recorded_embedder(url: str, settings: Settings | None = None) -> tuple[str, int]:
+    """Name and dimensions of the embedder that an index on a server was built with, ("", 0) without vectors.
+
+    Raises:
+        ConfigError: there is no such index.
+        EngineUnavailable: the server does not answer.
+    """
+    from retrievers.servers.opening import recorded
+
+    return recorded(url, (settings or Settings.of()).table("server", ServerSettings))
+
+
 def _by_scheme(scheme: str, url: str, options: dict[str, Any]) -> RetrieverProtocol:
     try:
         factory, _ = plugins.load("rlm_search.retrievers", scheme, {})

@@ -52,7 +52,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         connections: to one host at most.
         compress: requests, on slow lines.
         shards: of a new index.
-        replicas: of a new index.
+        replicas: of a new index; -1 is one where the cluster has more than one node.
         refresh_seconds: how long a change by others may stay unseen.
     """
 
@@ -65,7 +65,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     connections: int = 16
     compress: bool = False
     shards: int = 1
-    replicas: int = 1
+    replicas: int = -1
     refresh_seconds: float = 1.0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from retrievers.errors import ConfigError, IndexMismatch
+from retrievers.errors import ConfigError, IndexMismatch, IndexMissing
 from retrievers.fields import BUILT_IN, Form, Types, types_among
 from retrievers.servers.asking import HEADS, UNITS, VECTORS
 from retrievers.servers.dialect import Dialect, Json
@@ -90,7 +90,7 @@ def mapping_under(dialect: Dialect, index: str) -> Json:
     """
     answer = dialect.request("GET", f"/{index}/_mapping")
     if not answer:
-        raise ConfigError(f"there is no index at {dialect.place}", hint="make it: ingest FOLDER --index URL")
+        raise IndexMissing(f"there is no index at {dialect.place}", hint="make it: ingest FOLDER --index URL")
     if len(answer) > 1:
         raise ConfigError(
             f"the alias {dialect.place} stands for {len(answer)} indexes: {', '.join(sorted(answer))}",

@@ -10,6 +10,7 @@ from retrievers import plugins
 from retrievers.protocols import Embedder
 from retrievers.servers.connecting import Address, parse_url
 from retrievers.servers.dialect import Dialect
+from retrievers.servers.looking import look
 from retrievers.servers.retriever import ServerRetriever
 from retrievers.servers.writer import ServerWriter
 from retrievers.settings import ServerSettings, secret
@@ -66,6 +67,22 @@ def open_server_writer(
     except BaseException:
         dialect.close()
         raise
+
+
+def recorded(url: str, settings: ServerSettings) -> tuple[str, int]:
+    """Name and dimensions of the embedder that an index was built with, ("", 0) without vectors.
+
+    Raises:
+        ConfigError: there is no such index.
+        EngineUnavailable: the server does not answer.
+    """
+    address = address_of(url, settings)
+    dialect = connect(address)
+    try:
+        seen = look(dialect, address.index)
+    finally:
+        dialect.close()
+    return seen.embedder, seen.dimensions
 
 
 def connect(address: Address) -> Dialect:

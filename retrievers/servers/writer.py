@@ -52,7 +52,7 @@ class ServerWriter:
         embedder_name: whose vectors it holds, "" for none.
         dimensions: length of a vector, 0 for none.
         shards: of a new index.
-        replicas: of a new index.
+        replicas: of a new index; -1 is one where the cluster has more than one node.
         refresh_seconds: how often the index is refreshed when nobody writes in bulk.
         rebuild: fill a new version beside the old one, or go on with one that was left unfinished, and let readers
             see it only with `publish`.
@@ -70,7 +70,7 @@ class ServerWriter:
         embedder_name: str,
         dimensions: int,
         shards: int = 1,
-        replicas: int = 1,
+        replicas: int = -1,
         refresh_seconds: float = 1.0,
         rebuild: bool = False,
     ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrievers.embedders.hashing import open_hashing
-from retrievers.errors import ConfigError, IndexMismatch
+from retrievers.errors import ConfigError, EngineUnavailable, IndexMismatch
 from retrievers.protocols import Embedder
 from retrievers.registry import open_embedder, open_retriever, open_writer
 from retrievers.settings import EmbedderSettings, Settings
@@ -79,8 +79,9 @@ def test_an_index_cannot_make_the_reader_load_what_it_names(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("opensearch://localhost:9200/papers", "OpenSearch is not supported by this version yet"),
-        ("elasticsearch://localhost/papers", "Elasticsearch is not supported by this version yet"),
+        ("opensearch://user:secret@localhost:9200/papers", "the URL of the index holds credentials"),
+        ("elasticsearch://localhost/", "no name is no name for an index"),
+        ("opensearch://localhost:port/papers", "cannot read the URL"),
         ("gopher://localhost", "no engine for `gopher://`"),
         ("no_such_module:Thing", "no module named no_such_module"),
     ],
@@ -90,9 +91,17 @@ def test_what_cannot_be_opened_is_told_in_a_sentence(url: str, message: str) -> 
         open_retriever(url)
 
 
-def test_a_server_cannot_be_written_to_yet() -> None:
-    with pytest.raises(ConfigError, match="OpenSearch is not supported"):
-        open_writer("opensearch://localhost/x", embedder=None)
+@pytest.mark.parametrize("engine", ["opensearch", "elasticsearch"])
+def test_a_server_that_does_not_answer_is_told_in_a_sentence(engine: str) -> None:
+    with pytest.raises(EngineUnavailable, match=r"the server 127\.0\.0\.1:9/x does not answer"):
+        open_writer(f"{engine}://127.0.0.1:9/x", embedder=None)
+    with pytest.raises(EngineUnavailable, match="does not answer"):
+        open_retriever(f"{engine}://127.0.0.1:9/x")
+
+
+def test_a_folder_is_not_held_to_a_mandatory_filter(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be held to `retriever.must`"):
+        open_retriever(tmp_path, settings=Settings.of({"retriever": {"must": {"team": "a"}}}))
 
 
 def test_a_class_of_ones_own_opens_by_module_and_name() -> None:
