@@ -55,6 +55,16 @@ _RUNNING = (
         "--embedder", metavar="SPEC", help="minilm, none, sentence-transformers:NAME, openai:NAME, module:Class."
     ),
     click.option("--workers", type=click.IntRange(min=0), metavar="N", help="Processes that read files; 0: all CPUs."),
+    click.option("--password", "passwords", multiple=True, metavar="TEXT", help="Tried on encrypted files."),
+    click.option(
+        "--passwords-file", type=click.Path(path_type=Path), metavar="FILE", help="Passwords to try, one a line."
+    ),
+    click.option(
+        "--ocr",
+        type=click.Choice(["auto", "off", "always"]),
+        help="Read pages that are pictures: where a program for it is there, never, or all pages. [default: auto]",
+    ),
+    click.option("--ocr-languages", metavar="LIST", help="Languages to expect, e.g. eng,deu. [default: eng]"),
     click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON, too."),
     _JSON,
     click.option("--quiet", "-q", is_flag=True, help="No progress."),
@@ -140,7 +150,7 @@ def failures(index: str | None, kinds: Sequence[str], as_json: bool, config: Pat
     """The files that could not be read, and why.
 
     With --kind also those that no parser reads (unsupported), and those that were read with a warning: empty,
-    no-text-layer, pages-lost, repaired, encoding.
+    needs-ocr, pages-lost, repaired, truncated, encoding.
     """
     from ingest.commands import failures_of
     from ingest.report import json_of
@@ -175,12 +185,18 @@ def _check_usage(paths: Sequence[Path], given: dict[str, Any]) -> None:
 
 def _options_of(given: dict[str, Any]) -> Any:
     from ingest.commands import Options
+    from ingest.passwords import hide_arguments
 
-    table = {"workers": given["workers"]}
+    table = {"workers": given["workers"], "ocr": given["ocr"]}
+    table["passwords_file"] = str(given["passwords_file"]) if given["passwords_file"] else None
+    table["ocr_languages"] = given["ocr_languages"].split(",") if given["ocr_languages"] else None
     for key in ("include", "exclude"):
         table[key] = given.get(key) or None
+    hide_arguments(given["passwords"])
     settings = _settings(given["config"], index=given["index"], embedder=given["embedder"], ingest=table)
-    return Options(settings=settings, progress=_progress(given), stopping=_signals().asking)
+    return Options(
+        settings=settings, passwords=given["passwords"], progress=_progress(given), stopping=_signals().asking
+    )
 
 
 def _signals() -> Signals:

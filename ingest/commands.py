@@ -6,14 +6,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
-from ingest import sources, stages, state
+from ingest import passwords, sources, stages, state
 from ingest.errors import SourceError
 from ingest.journal import FailedFile, Journal, path_key
+from ingest.parsers import ocr
 from ingest.pipeline import IngestRun
 from ingest.progress import Progress, Silent
 from ingest.report import IndexCounts, IngestReport, Tally, group
@@ -33,11 +34,13 @@ class Options:
     """What the flags of a run come to.
 
     Attributes:
+        passwords: tried on encrypted files, before those that the settings name.
         progress: called when the run begins.
         stopping: within it, a signal calls the function that it is given, and the block then ends with an exception.
     """
 
     settings: Settings
+    passwords: Sequence[str] = field(default=(), repr=False)
     progress: Callable[[], Progress] = Silent
     stopping: Callable[[Callable[[], None]], AbstractContextManager[None]] = lambda _: nullcontext()
 
@@ -122,7 +125,7 @@ def _run(
     with closing_of(embedder), opened as index:
         index.journal.begin_run(embedder.name if embedder else "")
         files = found if found is not None else _failed_files(index.journal, kinds)
-        with open_pool(table) as pool:
+        with open_pool(table, parser_options(table, options.passwords)) as pool:
             progress = options.progress()
             run = IngestRun(
                 writer=index.writer,
@@ -145,11 +148,11 @@ def _run(
         return _report(tally, index, options.url, embedder)
 
 
-def open_pool(table: IngestSettings) -> WorkerPool:
+def open_pool(table: IngestSettings, parser: ParserOptions) -> WorkerPool:
     """Worker processes as the settings say."""
     return WorkerPool(
         table.workers or usable_cpus(),
-        options={"max_tokens": table.max_tokens, "parser": msgspec.to_builtins(parser_options(table))},
+        options={"max_tokens": table.max_tokens, "parser": msgspec.to_builtins(parser)},
         limits=Limits(
             cpu_seconds=table.file_seconds,
             memory_bytes=table.file_memory_mb << 20,
@@ -158,14 +161,24 @@ def open_pool(table: IngestSettings) -> WorkerPool:
     )
 
 
-def parser_options(table: IngestSettings) -> ParserOptions:
-    """What parsers are told, as the settings say."""
-    return ParserOptions()
+def parser_options(table: IngestSettings, given_passwords: Sequence[str] = ()) -> ParserOptions:
+    """What parsers are told, as the settings say.
+
+    Raises:
+        ConfigError: the passwords file cannot be read; pages are to be read by OCR, and nothing here can.
+    """
+    return ParserOptions(
+        passwords=passwords.gathered(given_passwords, table.passwords_file),
+        ocr=ocr.options(table.ocr, table.ocr_languages, table.ocr_page_seconds),
+        file_pages=table.file_pages,
+        file_characters=table.file_characters,
+    )
 
 
 def _reader(table: IngestSettings) -> str:
     """Names how files are read: with another name, every file is read again."""
-    return f"{stages.version()} tokens-{table.max_tokens}"
+    read_anew = f" ocr-{'+'.join(table.ocr_languages)}" if table.ocr == "always" else ""
+    return f"{stages.version()} tokens-{table.max_tokens}{read_anew}"
 
 
 def _count_ahead(tally: Tally, count: Callable[[], int] | None) -> None:

@@ -156,6 +156,12 @@ class Holdings:
         """The index may hold something else under this name: write it anew when its file is read again."""
         self._execute("UPDATE documents SET reader = '' WHERE document_id = ?", (document_id,))
 
+    def mark_unread(self, path: bytes) -> None:
+        """Write the documents of this file anew when it is read again."""
+        self._execute(
+            "UPDATE documents SET reader = '' WHERE key IN (SELECT key FROM holdings WHERE path = ?)", (path,)
+        )
+
     def mark_removed(self, key: str) -> None:
         """The document of this key is not in the index any more."""
         self._execute("DELETE FROM documents WHERE key = ?", (key,))

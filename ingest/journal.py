@@ -56,6 +56,14 @@ class Claim:
     again: bool = False
 
 
+_WARNED = "state IN ('text', 'vectors', 'empty') AND instr(',' || warnings || ',', ',' || ?1 || ',')"
+
+_WARNINGS = f"""
+SELECT path, source, ?1, 'parse', iif(state = 'unsupported', message, 'read, with this warning'), '', attempts, size
+FROM files WHERE (state = 'unsupported' AND kind = ?1) OR {_WARNED} ORDER BY source
+"""  # noqa: S608 - a constant
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEnd:
     """A file that was read to its end, with what it held."""
@@ -241,12 +249,25 @@ class Journal:
         )
 
     def queue_again(self, kinds: Sequence[str] = ()) -> list[tuple[Path, str]]:
-        """Queue failed files again, of all kinds or of these; gives path and source of each."""
+        """Queue failed files again, of all kinds or of these; gives path and source of each.
+
+        With `kinds` also files that were read with a warning of such a kind.
+        """
         where, arguments = _failed(kinds)
         with self.transaction():
             rows = self._execute(f"SELECT path, source FROM files WHERE {where}", arguments).fetchall()  # noqa: S608 - placeholders only
             self._execute(f"UPDATE files SET state = 'queued' WHERE {where}", arguments)  # noqa: S608 - placeholders only
+            for kind in kinds:
+                rows += self._queue_warned(kind)
         return [(Path(os.fsdecode(path)), source) for path, source in rows]
+
+    def _queue_warned(self, kind: str) -> list[tuple[bytes, str]]:
+        """Let files be read again that were read with this warning, and their documents be written anew."""
+        rows = self._execute(f"SELECT path, source FROM files WHERE {_WARNED}", (kind,)).fetchall()  # noqa: S608 - a constant
+        for path, _ in rows:
+            self.read_again(path)
+            self.holdings.mark_unread(path)
+        return rows
 
     def read_again(self, path: bytes) -> None:
         """Let the next run that finds this file read it, changed or not."""
@@ -265,12 +286,7 @@ class Journal:
         )
         yield from (_failed_file(*row) for row in rows)
         for kind in kinds:
-            rows = self._execute(
-                "SELECT path, source, ?1, 'parse', iif(state = 'unsupported', message, 'read, with this warning'),"
-                " '', attempts, size FROM files WHERE (state = 'unsupported' AND kind = ?1)"
-                " OR instr(',' || warnings || ',', ',' || ?1 || ',') ORDER BY source",
-                (kind,),
-            )
+            rows = self._execute(_WARNINGS, (kind,))
             yield from (_failed_file(*row) for row in rows)
 
     def drop_gone(self) -> None:

@@ -17,7 +17,7 @@ _EXAMPLES = 3
 _FORMATS = 40  # names like log.1, log.2 … would be a format each
 WHAT_TO_DO = {
     "broken": "open the file and save it again, or leave it out with --exclude",
-    "encrypted": "save a copy without password",
+    "encrypted": "`ingest retry --kind encrypted --passwords-file FILE`, or save a copy without password",
     "timeout": "raise `file_seconds` in the table [ingest], then `ingest retry --kind timeout`",
     "memory": "raise `file_memory_mb` in the table [ingest], then `ingest retry --kind memory`",
     "crashed": "`ingest retry --kind crashed`, then leave the file out with --exclude",
@@ -32,8 +32,9 @@ WHAT_TO_DO = {
 
 WHAT_IT_MEANS = {
     "empty": "there is no text in it",
-    "no-text-layer": "its pages are pictures: run OCR over it first",
+    "needs-ocr": "pages are pictures: install tesseract (or the extra `ocr`), then `ingest retry --kind needs-ocr`",
     "pages-lost": "some of its pages cannot be read",
+    "truncated": "it is longer than `file_pages` or `file_characters` in the table [ingest], and was read up to there",
     "repaired": "it is damaged, and was read as far as it goes",
     "encoding": "its encoding was guessed",
     "unsupported": "no parser reads this format",
@@ -70,12 +71,16 @@ class FailureGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WarningGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Documents that were read in this run, and what their owner should know; with up to three sources."""
+    """Documents that were read in this run, and what their owner should know; with up to three sources.
+
+    `pages` is how many of their pages it concerns, 0 where that says nothing.
+    """
 
     kind: str
     count: int
     hint: str
     examples: tuple[str, ...]
+    pages: int = 0
 
 
 class FileCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +155,7 @@ class Tally:
     formats: dict[str, FormatCount] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
     warned: Counter[str] = field(default_factory=Counter)
+    warned_pages: Counter[str] = field(default_factory=Counter)
     text_seconds: float | None = None
     embedder_seconds: float = 0.0
 
@@ -182,7 +188,7 @@ class Tally:
         self.chunks += chunks
         self.bytes += parsed.bytes_read
         for warned in parsed.warnings:
-            self._warn(warned.kind, warned.source)
+            self._warn(warned.kind, warned.source, warned.pages)
 
     def fail(self, failure: Failure) -> None:
         """Count a file that cannot be had."""
@@ -192,8 +198,9 @@ class Tally:
             return
         self.failed += 1
 
-    def _warn(self, kind: str, source: str) -> None:
+    def _warn(self, kind: str, source: str, pages: int = 0) -> None:
         self.warned[kind] += 1
+        self.warned_pages[kind] += pages
         examples = self.warnings.setdefault(kind, [])
         if len(examples) < _EXAMPLES:
             examples.append(source)
@@ -202,7 +209,11 @@ class Tally:
         """What was warned of, by kind; most frequent first."""
         return tuple(
             WarningGroup(
-                kind=kind, count=count, hint=WHAT_IT_MEANS.get(kind, ""), examples=tuple(self.warnings.get(kind, ()))
+                kind=kind,
+                count=count,
+                hint=WHAT_IT_MEANS.get(kind, ""),
+                examples=tuple(self.warnings.get(kind, ())),
+                pages=self.warned_pages[kind],
             )
             for kind, count in sorted(self.warned.items(), key=lambda pair: (-pair[1], pair[0]))
         )
@@ -272,7 +283,8 @@ def sentences(report: IngestReport) -> Iterator[str]:
         yield ", ".join(f"{count:,} {name}" for name, count in others.items() if count)
     for warning in report.warnings:
         what = f" — {warning.hint}" if warning.hint else ""
-        yield f"warning: {warning.kind}: {warning.count:,}{what} (list: ingest failures --kind {warning.kind})"
+        pages = f" ({_count(warning.pages, 'page')})" if warning.pages else ""
+        yield f"warning: {warning.kind}: {warning.count:,}{pages}{what} (list: ingest failures --kind {warning.kind})"
     yield from (f"note: {note}" for note in report.notes)
     yield from _failures(report.failures)
     holds = report.holds

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from ingest.chunkers import LEAST_TOKENS
+
+_PARSING = ("file_pages", "file_characters", "ocr_page_seconds")
 
 
 class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,6 +26,13 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         file_seconds: CPU seconds that one file may cost, and some more for each megabyte.
         file_memory_mb: memory that one file may cost.
         file_size_mb: larger files are not read.
+        file_pages: pages that are read of one file at most.
+        file_characters: characters that are read of one file at most.
+        passwords_file: names a file of passwords, one a line, that are tried on encrypted files; "" is none.
+        ocr: whether pages that are pictures are read: `auto` where a program for it is there, `off`, or `always`, which
+            also reads pages that have a text layer, in its place.
+        ocr_languages: names of tesseract's language data.
+        ocr_page_seconds: CPU seconds that reading one picture may cost.
     """
 
     workers: int = 0
@@ -34,6 +44,12 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     file_seconds: float = 10.0
     file_memory_mb: int = 1024
     file_size_mb: int = 2048
+    file_pages: int = 50_000
+    file_characters: int = 200_000_000
+    passwords_file: str = ""
+    ocr: Literal["auto", "off", "always"] = "auto"
+    ocr_languages: tuple[str, ...] = ("eng",)
+    ocr_page_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, so that it is said with the name of the setting."""
@@ -41,7 +57,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError("workers must be 0 or more - at `$.workers`")
         if self.max_tokens < LEAST_TOKENS:
             raise ValueError(f"max_tokens must be {LEAST_TOKENS} or more - at `$.max_tokens`")
-        for name in ("flush_documents", "flush_seconds", "file_seconds", "file_memory_mb"):
+        for name in ("flush_documents", "flush_seconds", "file_seconds", "file_memory_mb", *_PARSING):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0 - at `$.{name}`")
 
@@ -64,6 +80,12 @@ def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
     from platformdirs import user_cache_path  # as above
 
     return user_cache_path("rlm-search")
+
+
+def tesseract_data_folder(environment: Mapping[str, str] | None = None) -> str:
+    """Where the user's language data for tesseract lies; "" is its own place."""
+    environment = os.environ if environment is None else environment
+    return environment.get("TESSDATA_PREFIX", "")
 
 
 def wants_plain_output(environment: Mapping[str, str] | None = None) -> bool:

@@ -18,7 +18,8 @@ from retrievers.types import Chunk, Document, IndexedDocument
 _STAGES_VERSION = "1"
 _MESSAGES = {
     "empty": "it holds no text",
-    "no-text-layer": "its pages are images without text",
+    "needs-ocr": "pages of it are pictures that were not read",
+    "truncated": "it is longer than what is read of one file",
     "pages-lost": "some of its pages cannot be read",
     "repaired": "it is damaged and was read as far as it goes",
     "encoding": "its encoding is a guess",
@@ -90,6 +91,14 @@ def _chunks(chunker: Chunker | None, document: Document) -> Sequence[Chunk]:
 
 def _warnings(parsed: Parsed, document: Document) -> tuple[Warned, ...]:
     kinds = parsed.warnings
-    if not document.text and "no-text-layer" not in kinds:
+    if not document.text and "needs-ocr" not in kinds:
         kinds = (*kinds, "empty")
-    return tuple(Warned(source=document.source, kind=kind, message=_MESSAGES.get(kind, "")) for kind in kinds)
+    return tuple(
+        Warned(
+            source=document.source,
+            kind=kind,
+            message=_MESSAGES.get(kind, ""),
+            pages=parsed.unread_pages if kind == "needs-ocr" else 0,
+        )
+        for kind in kinds
+    )

@@ -51,11 +51,12 @@ class Parsed:
         title: as the content itself says, "" where it does not.
         pages: start offset of each page, ascending, the first 0; empty for a format without pages.
         headings: the outline, in order of `start`.
-        warnings: keywords such as `empty` or `no-text-layer`.
+        warnings: keywords such as `empty` or `needs-ocr`.
         record: which record of its file this is (its id or its number), "" for a whole file.
         record_id: the id that a record gives itself, "" where it has none.
         content_hash: of a record's canonical form; "" for a whole file, where the hash is that of its bytes.
         language: ISO 639-1 code where the content says so, else "".
+        unread_pages: pages that are pictures, and were not read.
     """
 
     text: str
@@ -70,6 +71,7 @@ class Parsed:
     record_id: str = ""
     content_hash: str = ""
     language: str = ""
+    unread_pages: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +94,43 @@ class Enclosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OcrOptions:
+    """How pictures of text are read.
+
+    Attributes:
+        program: path of tesseract; "" is the library of the extra `ocr`.
+        data_folder: where its language data lies, "" is its own place.
+        turns: it can find out which way is up.
+        languages: names of tesseract's language data, such as `eng` and `deu`.
+        always: also pages that have a text layer, in its place.
+        page_seconds: CPU seconds that one page may cost.
+    """
+
+    program: str = ""
+    data_folder: str = ""
+    turns: bool = False
+    languages: tuple[str, ...] = ("eng",)
+    always: bool = False
+    page_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParserOptions:
     """What parsers are told; the same for all files of a run.
 
     It travels to the worker processes through a socket, never on a command line: it may hold passwords.
+
+    Attributes:
+        passwords: tried in turn on an encrypted file; never to be told to anybody.
+        ocr: how pages that are pictures are read; None leaves them, and says that they need OCR.
+        file_pages: pages that are read of one file at most.
+        file_characters: characters that are read of one file at most.
     """
+
+    passwords: tuple[str, ...] = field(default=(), repr=False)
+    ocr: OcrOptions | None = None
+    file_pages: int = 50_000
+    file_characters: int = 200_000_000
 
 
 DEFAULT_OPTIONS = ParserOptions()
@@ -106,12 +140,14 @@ DEFAULT_OPTIONS = ParserOptions()
 class Warned:
     """A document that was read, with something about it that its owner should know.
 
-    `kind` is a keyword: `empty`, `no-text-layer`, `pages-lost`, `repaired`, `encoding`.
+    `kind` is a keyword: `empty`, `needs-ocr`, `pages-lost`, `repaired`, `truncated`, `encoding`; `pages` is how many
+    pages it concerns, 0 where that says nothing.
     """
 
     source: str
     kind: str
     message: str = ""
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

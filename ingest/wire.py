@@ -130,7 +130,13 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
         )
 
 
-Report: TypeAlias = Piece | Failed
+class Alive(msgspec.Struct, frozen=True, array_like=True, tag="alive"):
+    """The file in hand is worked at; its next part may cost so many CPU seconds."""
+
+    seconds: float
+
+
+Report: TypeAlias = Piece | Failed | Alive
 
 
 @cache

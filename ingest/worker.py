@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from ingest import wire
 from ingest.errors import DocumentFailed
+from ingest.heartbeat import hearing
 from ingest.types import FailureKind, Limits, SourceFile, Warned
 from retrievers.types import IndexedDocument
 
@@ -65,16 +66,22 @@ def work(connection: socket.socket, task: Task, limits: Limits) -> None:
 
 
 def _answer(connection: socket.socket, file: SourceFile, task: Task, seconds: float) -> FailureKind | None:
-    started = time.thread_time()
+    started = _seconds_used()
     failed = None
+
+    def go_on(needed: float) -> None:
+        signal.setitimer(signal.ITIMER_PROF, max(seconds, needed))
+        wire.send(connection, wire.Alive(needed))
+
     # no handler: the default action of SIGPROF ends the process even in a native loop
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        for piece in pieces(task(file)):
-            wire.send(connection, piece)
-            signal.setitimer(signal.ITIMER_PROF, seconds)  # records that keep coming are no hang, however many
+        with hearing(go_on):
+            for piece in pieces(task(file)):
+                wire.send(connection, piece)
+                signal.setitimer(signal.ITIMER_PROF, seconds)  # records that keep coming are no hang, however many
     except Exception as error:  # noqa: BLE001 - fate: recorded against this one file
-        failed = failure(error, time.thread_time() - started)
+        failed = failure(error, _seconds_used() - started)
     if failed is None:
         return None
     wire.send(connection, failed)
@@ -84,23 +91,31 @@ def _answer(connection: socket.socket, file: SourceFile, task: Task, seconds: fl
 def pieces(documents: Iterable[tuple[IndexedDocument, tuple[Warned, ...]]]) -> Iterator[wire.Piece]:
     """The documents in portions, so that neither side ever holds all records of a large file."""
     reads: list[wire.Read] = []
-    # of the thread: there is one, and while a profiling timer runs the clock of the process moves in ticks
     warnings: list[Warned] = []
-    characters, started = 0, time.thread_time()
+    characters, started = 0, _seconds_used()
     try:
         for item, warned in documents:
             reads.append(wire.Read.of(item))
             warnings += warned
             characters += len(item.document.text)
             if len(reads) == _PIECE_DOCUMENTS or characters >= _PIECE_CHARACTERS:
-                now = time.thread_time()
+                now = _seconds_used()
                 yield wire.Piece(reads, warnings, now - started, last=False)
                 reads, warnings, characters, started = [], [], 0, now
     except Exception:  # told by the caller; the records before it are good and go first
         if reads:
-            yield wire.Piece(reads, warnings, time.thread_time() - started, last=False)
+            yield wire.Piece(reads, warnings, _seconds_used() - started, last=False)
         raise
-    yield wire.Piece(reads, warnings, time.thread_time() - started, last=True)
+    yield wire.Piece(reads, warnings, _seconds_used() - started, last=True)
+
+
+def _seconds_used() -> float:
+    """CPU seconds of this process and of the programs that it ran.
+
+    Of its thread: there is one, and while a profiling timer runs the clock of the process moves in ticks.
+    """
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.thread_time() + children.ru_utime + children.ru_stime
 
 
 def failure(error: Exception, seconds: float) -> wire.Failed:

@@ -140,8 +140,9 @@ class WorkerPool:
         with suppress(OSError):  # it is gone: the news of it will say what becomes of its files
             wire.send(worker.connection, wire.Order.of(file))
 
-    def _start_the_clock(self, worker: Worker) -> None:
-        worker.deadline = self._clock + cpu_limit(worker.orders[0], self._limits) * self._limits.wall_factor
+    def _start_the_clock(self, worker: Worker, needed_seconds: float = 0.0) -> None:
+        seconds = max(needed_seconds, cpu_limit(worker.orders[0], self._limits))
+        worker.deadline = self._clock + seconds * self._limits.wall_factor
 
     # Waiting
 
@@ -166,7 +167,11 @@ class WorkerPool:
     def _listen(self, worker: Worker) -> Iterator[Outcome]:
         try:
             for frame in worker.receiver.frames():
-                yield self._settle(worker, wire.decode_report(frame))
+                report = wire.decode_report(frame)
+                if isinstance(report, wire.Alive):
+                    self._start_the_clock(worker, report.seconds)
+                    continue
+                yield self._settle(worker, report)
                 if worker.connection.fileno() < 0:  # that was its last file
                     return
         except (ValueError, IndexError, msgspec.MsgspecError):  # it talks nonsense, or without being asked
@@ -174,7 +179,7 @@ class WorkerPool:
         if worker.receiver.closed:
             self._unregister(worker)
 
-    def _settle(self, worker: Worker, report: wire.Report) -> Outcome:
+    def _settle(self, worker: Worker, report: wire.Piece | wire.Failed) -> Outcome:
         outcome = report.outcome(worker.orders[0])
         if isinstance(report, wire.Failed) or report.last:
             worker.orders.popleft()

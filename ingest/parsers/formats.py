@@ -51,6 +51,12 @@ FORMATS = (
     Format("json", "application/json", ("json",), "ingest.parsers.json:parse"),
     Format("jsonl", "application/x-ndjson", ("jsonl", "ndjson"), "ingest.parsers.jsonl:parse"),
     Format("eml", "message/rfc822", ("eml",), "ingest.parsers.email:parse"),
+    Format("png", "image/png", ("png",), "ingest.parsers.image:parse", detected=(".png",)),
+    Format("jpeg", "image/jpeg", ("jpg", "jpeg"), "ingest.parsers.image:parse", detected=(".jpg", ".jpeg", ".jfif")),
+    Format("tiff", "image/tiff", ("tif", "tiff"), "ingest.parsers.image:parse", detected=(".tif", ".tiff")),
+    Format("webp", "image/webp", ("webp",), "ingest.parsers.image:parse", detected=(".webp",)),
+    Format("gif", "image/gif", ("gif",), "ingest.parsers.image:parse", detected=(".gif",)),
+    Format("bmp", "image/bmp", ("bmp",), "ingest.parsers.image:parse", detected=(".bmp",)),
 )
 
 BY_NAME = {format_.name: format_ for format_ in FORMATS}

@@ -2,138 +2,146 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import pypdfium2.raw as pdfium
 
 from ingest.errors import ParseError
-from ingest.parsers.pdf_outline import outline
-from ingest.parsers.pdf_text import cleaned, date, string_of
-from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
+from ingest.parsers import ocr
+from ingest.parsers.pages import joined, page_ranges
+from ingest.parsers.pdf_extras import attachments, form_of, notes_of, xmp
+from ingest.parsers.pdf_headings import headings_by_size
+from ingest.parsers.pdf_open import Pointer, opened
+from ingest.parsers.pdf_outline import has_outline, outline
+from ingest.parsers.pdf_page import Line, PageText, read_page
+from ingest.parsers.pdf_text import date, string_of
+from ingest.types import DEFAULT_OPTIONS, Enclosed, OcrOptions, Parsed, ParserOptions
 from retrievers.types import MetadataValue
 
 MEDIA_TYPE = "application/pdf"
-_INFO = {"Title": "title", "Author": "author", "Subject": "subject", "Keywords": "keywords", "Creator": "creator"}
+_INFO = {"Author": "author", "Subject": "subject", "Keywords": "keywords", "Creator": "creator"}
 _DATES = {"CreationDate": "created", "ModDate": "modified"}
-_NO_TEXT = 25  # letters and digits in the first of a page's characters, below which it may be a scan
-_LOOKED_AT = 400
-_HALF = 0.5  # of a page: an image that is larger is the page
-_OBJECTS = 1_000  # of a page that are looked at
-
-Pointer: TypeAlias = Any  # what PDFium hands out: opaque, and without types
 
 
-def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
-    """The file as one document.
+def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed | Enclosed]:
+    """The file as one document, and the files that are attached to it.
 
     Raises:
         ParseError: it is broken beyond repair, or `encrypted`.
     """
-    parsed = _parse_natively(path)
-    if parsed is None:
-        from ingest.parsers.pdf_repair import parse_leniently
+    with opened(path, options.passwords) as document:
+        count = pdfium.FPDF_GetPageCount(document) if document else 0
+        if count > 0:
+            yield _read(document, count, path, options)
+            yield from attachments(document)
+            return
+    from ingest.parsers.pdf_repair import parse_leniently
 
-        parsed = parse_leniently(path)
-    yield parsed
-
-
-def _parse_natively(path: Path) -> Parsed | None:
-    """The document as PDFium reads it, None if it finds no pages in it."""
-    document = pdfium.FPDF_LoadDocument(os.fsencode(path), None)
-    if not document:
-        if pdfium.FPDF_GetLastError() in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):
-            raise ParseError("it is encrypted: a password is needed", kind="encrypted")
-        return None
-    try:
-        count = pdfium.FPDF_GetPageCount(document)
-        return _read(document, count) if count > 0 else None
-    finally:
-        pdfium.FPDF_CloseDocument(document)
+    yield parse_leniently(path, options)
 
 
-def _read(document: Pointer, count: int) -> Parsed:
-    texts: list[str] = []
-    lost = scanned = 0
-    for index in range(count):
-        text, is_scan = _page(document, index)
-        lost += text is None
-        scanned += is_scan
-        texts.append(text or "")
-    if lost == count:
+@dataclass(slots=True)
+class _Pages:
+    """What was read of the pages so far."""
+
+    texts: list[str] = field(default_factory=list)
+    lines: list[Sequence[Line]] = field(default_factory=list)
+    characters: int = 0
+    lost: int = 0
+    pictures: list[int] = field(default_factory=list)
+    read_by_ocr: list[int] = field(default_factory=list)
+
+    @property
+    def unread(self) -> int:
+        """Pages that are pictures, and were not read."""
+        return len(set(self.pictures) - set(self.read_by_ocr))
+
+
+def _read(document: Pointer, count: int, path: Path, options: ParserOptions) -> Parsed:
+    with_lines = not has_outline(document)
+    pages = _pages(document, count, options, with_lines=with_lines)
+    read = len(pages.texts)
+    if pages.lost == read:
         raise ParseError("none of its pages can be read")
-    text, starts = joined(texts)
-    warnings = ["pages-lost"] * bool(lost) + ["no-text-layer"] * bool(scanned and not text.strip())
+    text, starts = joined(pages.texts)
+    headings = headings_by_size(pages.lines, text, starts) if with_lines else outline(document, text, starts)
+    about = _about(document, path)
     return Parsed(
         text=text,
         media_type=MEDIA_TYPE,
-        title=_info(document, "Title"),
+        title=about.pop("title", ""),
         pages=starts,
-        page_labels=_labels(document, count),
-        headings=outline(document, text, starts),
-        metadata=_metadata(document, scanned),
-        warnings=tuple(warnings),
+        page_labels=_labels(document, read),
+        headings=headings,
+        metadata={**about, **_of_pictures(pages)},
+        warnings=tuple(_warnings(pages, is_cut=read < count)),
+        unread_pages=pages.unread,
     )
 
 
-def joined(texts: Sequence[str]) -> tuple[str, tuple[int, ...]]:
-    """One text of all pages, each ending its last line, and where each page begins."""
-    starts, at, parts = [], 0, []
-    for text in texts:
-        part = f"{text}\n" if text else ""
-        starts.append(at)
-        parts.append(part)
-        at += len(part)
-    return "".join(parts), tuple(starts)
+def _pages(document: Pointer, count: int, options: ParserOptions, *, with_lines: bool) -> _Pages:
+    pages = _Pages()
+    with form_of(document) as form:
+        for index in range(min(count, options.file_pages)):
+            found = _page(document, index, form, options.ocr, pages, with_lines=with_lines)
+            if found is None:
+                pages.lost += 1
+                found = PageText(text="")
+            pages.characters += len(found.text)
+            if pages.characters > options.file_characters:
+                break
+            pages.texts.append(found.text)
+            pages.lines.append(found.lines)
+    return pages
 
 
-def _page(document: Pointer, index: int) -> tuple[str | None, bool]:
-    """The text of a page, None if it cannot be loaded, and whether it is a scan without text."""
+def _page(
+    document: Pointer, index: int, form: Pointer | None, how: OcrOptions | None, pages: _Pages, *, with_lines: bool
+) -> PageText | None:
+    """What a page says, None if it cannot be loaded; notes in `pages` whether it is a picture, and was read."""
     page = pdfium.FPDF_LoadPage(document, index)
     if not page:
-        return None, False
+        return None
     try:
-        text = _text(page)
-        few = sum(map(str.isalnum, text[:_LOOKED_AT])) < _NO_TEXT
-        return text, few and _images(page) > (_HALF if text else 0.0)
+        found = read_page(page, with_lines=with_lines)
+        if found.needs_ocr:
+            pages.pictures.append(index + 1)
+        if how is not None and (found.needs_ocr or how.always):
+            text = _by_ocr(page, how)
+            if text is not None:
+                pages.read_by_ocr.append(index + 1)
+                found = PageText(text=text or found.text, lines=() if text else found.lines)
+        notes = notes_of(page, form)
+        return PageText(text="\n".join([found.text] * bool(found.text) + notes), lines=found.lines) if notes else found
     finally:
         pdfium.FPDF_ClosePage(page)
 
 
-def _text(page: Pointer) -> str:
-    textpage = pdfium.FPDFText_LoadPage(page)
-    if not textpage:
-        return ""
-    try:
-        count = pdfium.FPDFText_CountChars(textpage)
-        if count <= 0:
-            return ""
-        units = (ctypes.c_ushort * (count + 1))()
-        written = pdfium.FPDFText_GetText(textpage, 0, count, units)
-        return cleaned(bytes(units)[: 2 * max(written - 1, 0)].decode("utf-16-le", "replace"))
-    finally:
-        pdfium.FPDFText_ClosePage(textpage)
+def _by_ocr(page: Pointer, how: OcrOptions) -> str | None:
+    from ingest.parsers.pdf_render import rendered
+
+    picture = rendered(page)
+    return None if picture is None else ocr.read(picture, how)
 
 
-def _images(page: Pointer) -> float:
-    """The share of a page that images cover."""
-    area = pdfium.FPDF_GetPageWidthF(page) * pdfium.FPDF_GetPageHeightF(page)
-    covered = 0.0
-    for index in range(min(pdfium.FPDFPage_CountObjects(page), _OBJECTS)):
-        item = pdfium.FPDFPage_GetObject(page, index)
-        if item and pdfium.FPDFPageObj_GetType(item) == pdfium.FPDF_PAGEOBJ_IMAGE:
-            covered += _area(item)
-    return covered / area if area else 0.0
+def _warnings(pages: _Pages, *, is_cut: bool) -> Iterator[str]:
+    if pages.lost:
+        yield "pages-lost"
+    if pages.unread:
+        yield "needs-ocr"
+    if is_cut:
+        yield "truncated"
 
 
-def _area(item: Pointer) -> float:
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    if not pdfium.FPDFPageObj_GetBounds(item, left, bottom, right, top):
-        return 0.0
-    return abs((right.value - left.value) * (top.value - bottom.value))
+def _of_pictures(pages: _Pages) -> dict[str, MetadataValue]:
+    found: dict[str, MetadataValue] = {}
+    if pages.pictures:
+        found["scanned_pages"] = len(pages.pictures)
+    if pages.read_by_ocr:
+        found["ocr_pages"] = page_ranges(pages.read_by_ocr)
+    return found
 
 
 def _labels(document: Pointer, count: int) -> tuple[str, ...]:
@@ -143,11 +151,12 @@ def _labels(document: Pointer, count: int) -> tuple[str, ...]:
     return () if plain else tuple(labels)
 
 
-def _metadata(document: Pointer, scanned: int) -> dict[str, MetadataValue]:
-    found: dict[str, MetadataValue] = {name: _info(document, key) for key, name in _INFO.items() if key != "Title"}
+def _about(document: Pointer, path: Path) -> dict[str, str]:
+    """Title, author, dates and the like; as XMP says where the older table of the format has no title."""
+    found = {name: _info(document, key) for key, name in {"Title": "title", **_INFO}.items()}
     found |= {name: date(_info(document, key)) for key, name in _DATES.items()}
-    if scanned:
-        found["scanned_pages"] = scanned
+    if not found["title"]:
+        found |= {name: value for name, value in xmp(path).items() if value and not found[name]}
     return found
 
 

@@ -26,11 +26,18 @@ def outline(document: Any, text: str, starts: Sequence[int]) -> tuple[Heading, .
         if title and 0 <= page < len(starts):
             begin = max(starts[page], after.get(page, 0))
             end = starts[page + 1] if page + 1 < len(starts) else len(text)
-            at = _position(title, text, begin, end)
+            at = position(title, text, begin, end)
+            if at is None:
+                at = _first_word(text, begin, end)
             after[page] = at
             headings.append(Heading(title=title, level=level, start=at))
     headings.sort(key=lambda heading: heading.start)
     return tuple(headings)
+
+
+def has_outline(document: Any) -> bool:
+    """There is at least one entry."""
+    return bool(pdfium.FPDFBookmark_GetFirstChild(document, None))
 
 
 def _entries(document: Any) -> Iterator[tuple[str, int, int]]:
@@ -57,12 +64,11 @@ def _page(document: Any, entry: Any) -> int:
     return int(pdfium.FPDFDest_GetDestPageIndex(document, target)) if target else -1
 
 
-def _position(title: str, text: str, begin: int, end: int) -> int:
+def position(title: str, text: str, begin: int, end: int) -> int | None:
+    """Where a title stands in a part of the text, however its words are parted; None if it does not."""
     words = title.split()
     found = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE).search(text, begin, end)
-    if found:
-        return found.start()
-    return _first_word(text, begin, end)
+    return found.start() if found else None
 
 
 def _first_word(text: str, begin: int, end: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
@@ -13,7 +12,6 @@ _ODD = re.compile("[\u00a0\u00ad\ufb00-\ufb06\ufffe\uffff\x02]")
 _SOFT_HYPHEN = re.compile("\u00ad\n?")
 _TRANSLATED = str.maketrans({**_LIGATURES, 0xFFFE: "", 0xFFFF: "", 0x02: "", 0xA0: " "})
 _PUNCTUATION_LINE = re.compile(r"[ \t]*\n(?=[,.;)](?:\s|\Z))")
-_TWICE = re.compile(r"^(.*[^\W\d_]{3}.*)\n(?:\1\n)+", re.MULTILINE)
 _DATE = re.compile(
     r"(?:D:)?\s*(?P<year>\d{4})(?P<month>\d\d)?(?P<day>\d\d)?(?P<hour>\d\d)?(?P<minute>\d\d)?(?P<second>\d\d)?"
 )
@@ -23,22 +21,14 @@ _LONGEST_STRING = 1 << 16
 def cleaned(text: str) -> str:
     """The text of a page as PDFium gives it, made readable.
 
-    Line-end hyphens (U+FFFE, soft ones) are deleted, ligatures spelled out, a line that begins with punctuation is
-    joined to the one before (PDFium breaks lines at superscripts), and a line painted twice (fake bold) comes once.
+    Line-end hyphens (U+FFFE, soft ones) are deleted, ligatures spelled out, and a line that begins with punctuation is
+    joined to the one before (PDFium breaks lines at superscripts).
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if (not text.isascii() or "\x02" in text) and _ODD.search(text):
         text = _SOFT_HYPHEN.sub("", text).translate(_TRANSLATED)
     text = _PUNCTUATION_LINE.sub("", text)
-    return without_repeats(text).strip()
-
-
-def without_repeats(text: str) -> str:
-    """The text with each run of equal lines that hold a word as one line."""
-    lines = text.split("\n")
-    if not any(one == other and len(one) > 2 for one, other in pairwise(lines)):
-        return text
-    return _TWICE.sub(r"\1\n", f"{text}\n")
+    return text.strip()
 
 
 def date(text: str) -> str:
@@ -57,6 +47,6 @@ def string_of(function: Callable[..., int], *args: Any) -> str:
     size = function(*args, None, 0)
     if not 2 < size <= _LONGEST_STRING:
         return ""
-    buffer = ctypes.create_string_buffer(size)
+    buffer = (ctypes.c_ushort * ((size + 1) // 2))()
     function(*args, buffer, size)
-    return buffer.raw[: size - 2].decode("utf-16-le", "replace")
+    return bytes(buffer)[: size - 2].decode("utf-16-le", "replace")

@@ -55,7 +55,7 @@ def manifest(odd_files: Path) -> Mapping[str, Mapping[str, str]]:
 
 def test_every_file_is_accounted_for(ended: Mapping[str, str], manifest: Mapping[str, Mapping[str, str]]) -> None:
     assert set(ended) == {*manifest, "manifest.json"}
-    known = {"read", "empty", "no-text-layer", "encoding", "broken", "encrypted", "unsupported"}
+    known = {"read", "empty", "needs-ocr", "encoding", "broken", "encrypted", "unsupported"}
     assert set(ended.values()) <= known
 
 
@@ -64,8 +64,8 @@ def test_every_file_is_accounted_for(ended: Mapping[str, str], manifest: Mapping
     [
         ("text", {"read"}),
         ("encrypted_open", {"read"}),
-        ("image_only", {"read", "no-text-layer"}),
-        ("no_text", {"empty", "broken"}),
+        ("image_only", {"read", "needs-ocr"}),
+        ("no_text", {"read", "empty", "broken"}),  # read: the values of a form are no text to PDFium
         ("load_error", {"broken"}),
         ("password", {"encrypted", "broken"}),
     ],

@@ -32,7 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Runs `ingest` with these arguments; gives exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RLM_SEARCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(commands, "open_pool", lambda _: InlinePool())
+    monkeypatch.setattr(commands, "open_pool", lambda *_: InlinePool())
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*arguments: str) -> tuple[int, str, str]:

@@ -78,7 +78,9 @@ def test_a_failure_arrives_with_all_that_was_said(pair: tuple[socket.socket, soc
     wire.send(pair[0], failed)
     pair[1].setblocking(False)
     (frame,) = wire.Receiver(pair[1]).frames()
-    assert wire.decode_report(frame).outcome(FILE) == Failure(
+    report = wire.decode_report(frame)
+    assert isinstance(report, wire.Failed)
+    assert report.outcome(FILE) == Failure(
         path=FILE.path,
         source="a.pdf",
         kind="encrypted",
