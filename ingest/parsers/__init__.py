@@ -31,7 +31,7 @@ __all__ = [
     "version",
 ]
 
-VERSION = "2"
+VERSION = "3"
 """Changes whenever a parser reads the same file differently."""
 GROUP = "rlm_search.parsers"
 _LIBRARIES = ("pypdfium2.raw", "lxml.html", "charset_normalizer", "email.policy", "olefile", "puremagic")

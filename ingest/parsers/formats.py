@@ -52,7 +52,9 @@ FORMATS = (
     Format("jsonl", "application/x-ndjson", ("jsonl", "ndjson"), "ingest.parsers.jsonl:parse"),
     Format("eml", "message/rfc822", ("eml",), "ingest.parsers.email:parse"),
     Format("png", "image/png", ("png",), "ingest.parsers.image:parse", detected=(".png",)),
-    Format("jpeg", "image/jpeg", ("jpg", "jpeg"), "ingest.parsers.image:parse", detected=(".jpg", ".jpeg", ".jfif")),
+    Format(
+        "jpeg", "image/jpeg", ("jpg", "jpeg"), "ingest.parsers.image:parse", detected=(".jpg", ".jpeg", ".jpe", ".jfif")
+    ),
     Format("tiff", "image/tiff", ("tif", "tiff"), "ingest.parsers.image:parse", detected=(".tif", ".tiff")),
     Format("webp", "image/webp", ("webp",), "ingest.parsers.image:parse", detected=(".webp",)),
     Format("gif", "image/gif", ("gif",), "ingest.parsers.image:parse", detected=(".gif",)),

@@ -18,6 +18,8 @@ _MAGIC = {
     b"GIF8": "image/gif",
     b"II*\x00": "image/tiff",
     b"MM\x00*": "image/tiff",
+    b"II+\x00": "image/tiff",
+    b"MM\x00+": "image/tiff",
     b"RIFF": "image/webp",
     b"BM": "image/bmp",
 }

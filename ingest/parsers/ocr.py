@@ -49,7 +49,7 @@ def options(mode: Literal["auto", "off", "always"], languages: Sequence[str], pa
     if mode == "off":
         return None
     program = shutil.which("tesseract") or ""
-    if not program and importlib.util.find_spec("rapidocr") is None:
+    if not program and not has_library():
         if mode == "always":
             raise ConfigError("nothing on this machine reads pictures of text", hint=_INSTALL)
         return None
@@ -64,6 +64,11 @@ def options(mode: Literal["auto", "off", "always"], languages: Sequence[str], pa
         always=mode == "always",
         page_seconds=page_seconds,
     )
+
+
+def has_library() -> bool:
+    """The extra `ocr` is installed."""
+    return importlib.util.find_spec("rapidocr") is not None
 
 
 def _check_languages(languages: Sequence[str], known: Collection[str]) -> None:

@@ -76,7 +76,7 @@ def _read(document: Pointer, count: int, path: Path, options: ParserOptions) -> 
         page_labels=_labels(document, read),
         headings=headings,
         metadata={**about, **_of_pictures(pages)},
-        warnings=tuple(_warnings(pages, is_cut=read < count)),
+        warnings=tuple(_warnings(pages, is_cut=read < count or pages.characters > options.file_characters)),
         unread_pages=pages.unread,
     )
 
@@ -89,11 +89,12 @@ def _pages(document: Pointer, count: int, options: ParserOptions, *, with_lines:
             if found is None:
                 pages.lost += 1
                 found = PageText(text="")
+            room = options.file_characters - pages.characters
             pages.characters += len(found.text)
+            pages.texts.append(found.text[:room])
+            pages.lines.append(found.lines)
             if pages.characters > options.file_characters:
                 break
-            pages.texts.append(found.text)
-            pages.lines.append(found.lines)
     return pages
 
 

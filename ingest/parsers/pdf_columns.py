@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from ingest.parsers.pdf_layout import NEWLINE, Layout
 
+_BROKEN = "\ufffe"
+_LINE_END = re.compile(f"{NEWLINE}|{_BROKEN}")
 _LOOKED_AT = 5  # lines of a page
 _SUSPICIOUS = 2
 _LONG = 40  # characters of a row across two columns, at least
@@ -57,10 +59,12 @@ def in_reading_order(layout: Layout) -> str:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Each line with its offset; one that ends within a word keeps PDFium's mark for that."""
     start = 0
-    for line in text.split(NEWLINE):
-        yield start, line
-        start += len(line) + len(NEWLINE)
+    for end in _LINE_END.finditer(text):
+        yield start, text[start : end.start()] + (_BROKEN if end[0] == _BROKEN else "")
+        start = end.end()
+    yield start, text[start:]
 
 
 def _is_suspicious(layout: Layout, long: Sequence[tuple[int, str]]) -> bool:

@@ -20,6 +20,8 @@ _PAINTED_TWICE = 0.3
 _SAMPLES = 12
 _GARBLED = 0.6
 _SIGNS = 0.1
+_ALL_ACCENTED = 0.4  # of all characters: no language has so many
+_ACCENTED = re.compile("[\u00a1-\u024f]")
 _MANY_LETTERS = 40
 _FEW_VOWELS = 0.2
 _NO_LETTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
@@ -82,7 +84,8 @@ def _is_gibberish(text: str) -> bool:
     letters = [letter for letter in text.lower() if "a" <= letter <= "z"]
     vowels = sum(letter in "aeiouy" for letter in letters)
     no_words = len(letters) >= _MANY_LETTERS and vowels < _FEW_VOWELS * len(letters)
-    return no_words or signs >= _SIGNS * len(text)
+    accented = len(_ACCENTED.findall(text))
+    return no_words or signs >= _SIGNS * len(text) or accented >= _ALL_ACCENTED * len(text)
 
 
 def joined_rows(layout: Layout) -> str:

@@ -62,6 +62,66 @@ def encrypted(content: bytes, *, user: str = "", owner: str = "owner", algorithm
     return written(writer)
 
 
+def picture_of(text: str, *, form: str = "PNG", pages: int = 1) -> bytes:
+    """An image file with this text on it, large enough to be read by OCR; a TIFF may have several pages."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    def page(number: int) -> Image.Image:
+        image = Image.new("L", (1200, 200), 255)
+        font = ImageFont.load_default(size=48)
+        ImageDraw.Draw(image).text((40, 60), text.format(number), fill=0, font=font)
+        return image
+
+    images = [page(number) for number in range(1, pages + 1)]
+    buffer = io.BytesIO()
+    images[0].save(buffer, form, **({"save_all": True, "append_images": images[1:]} if pages > 1 else {}))
+    return buffer.getvalue()
+
+
+def scan_of(*texts: str) -> bytes:
+    """Pages that are one image each, with this text on the image."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=(600, 400))
+    for text in texts:
+        image = Image.new("L", (1200, 800), 255)
+        image.paste(Image.open(io.BytesIO(picture_of(text))), (0, 300))
+        canvas.drawImage(ImageReader(image), 0, 0, 600, 400)
+        canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+def with_attachment(content: bytes, name: str, attached: bytes) -> bytes:
+    """The same file with another one attached."""
+    writer = writer_of(content)
+    writer.add_attachment(name, attached)
+    return written(writer)
+
+
+def form(**fields: str) -> bytes:
+    """A page with a form that is filled in, and a box that is not ticked."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer)
+    canvas.drawString(72, HEIGHT, "Please fill in.")
+    for number, (name, value) in enumerate(fields.items(), start=1):
+        canvas.acroForm.textfield(name=name, value=value, x=72, y=HEIGHT - 40 * number, width=200)
+    canvas.acroForm.checkbox(name="insured", checked=False, x=400, y=HEIGHT)
+    canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+def noted(content: bytes, note: str) -> bytes:
+    """The same file with a note on its first page."""
+    from pypdf.annotations import FreeText
+
+    writer = writer_of(content)
+    writer.add_annotation(0, FreeText(text=note, rect=(50, 50, 200, 100)))
+    return written(writer)
+
+
 def outlined(content: bytes) -> bytes:
     """The same file with an outline of three entries, two deep."""
     writer = writer_of(content)
@@ -90,6 +150,35 @@ def labelled(content: bytes) -> bytes:
     writer = writer_of(content)
     writer.set_page_label(0, 1, style=PageLabelStyle.LOWERCASE_ROMAN)
     return written(writer)
+
+
+def with_font(text: str, *, start: int, unicode_map: bool = True) -> bytes:
+    """A page with one line in an embedded font of two-byte glyph numbers, which count from `start`.
+
+    Without a map nobody can tell which letters they are. The glyphs are empty: only their meaning matters here.
+    """
+    letters = sorted(set(text))
+    codes = {letter: start + number for number, letter in enumerate(letters)}
+    shown = "".join(f"{codes[letter]:04x}" for letter in text).encode()
+    pairs = "\n".join(f"<{code:04x}> <{ord(letter):04x}>" for letter, code in codes.items())
+    cmap = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <0000> <ffff>\n"
+        f"endcodespacerange {len(codes)} beginbfchar\n{pairs}\nendbfchar endcmap end end"
+    ).encode()
+    stream = b"BT /F 12 Tf 72 700 Td <" + shown + b"> Tj ET"
+    to_unicode = b"/ToUnicode 7 0 R" if unicode_map else b""
+    return (
+        b"%%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+        b"2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R"
+        b"/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
+        b"4 0 obj<</Length %d>>stream\n%s\nendstream endobj\n"
+        b"5 0 obj<</Type/Font/Subtype/Type0/BaseFont/Odd/Encoding/Identity-H/DescendantFonts[6 0 R]%s>>endobj\n"
+        b"6 0 obj<</Type/Font/Subtype/CIDFontType2/BaseFont/Odd/DW 600"
+        b"/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>>>endobj\n"
+        b"7 0 obj<</Length %d>>stream\n%s\nendstream endobj\n"
+        b"trailer<</Root 1 0 R>>\n%%%%EOF" % (len(stream), stream, to_unicode, len(cmap), cmap)
+    )
 
 
 def with_a_bad_page(content: bytes, number: int) -> bytes:
