@@ -35,7 +35,10 @@ def format_of_zip(path: Path, by_name: Format | None) -> Format:
             raise ParseError(f"its zip container is damaged: {error}") from error
         raise UnsupportedFormat("damaged zip files are not read", hint="pack it again") from error
     for format_ in FORMATS:
-        if format_.parts and (mimetype.startswith(format_.media_type) or _holds(names, format_.parts)):
+        if mimetype.startswith(format_.media_type):
+            return format_
+    for format_ in FORMATS:
+        if _holds(names, format_.parts):
             return format_
     return _other_zip(names)
 
@@ -66,27 +69,27 @@ def format_of_ole(path: Path, by_name: Format | None) -> Format:
         UnsupportedFormat: it holds nothing that is read.
     """
     streams = _streams(path)
-    if _ENCRYPTED in streams:
+    if _ENCRYPTED.lower() in streams:
         raise ParseError("it is encrypted: a password is needed", kind="encrypted")
     for format_ in FORMATS:
-        if streams & set(format_.streams):
+        if any(stream.lower() in streams for stream in format_.streams):
             return format_
-    known = next((name for stream, name in _OTHER_OLE.items() if stream in streams), "OLE")
+    known = next((name for stream, name in _OTHER_OLE.items() if stream.lower() in streams), "OLE")
     raise UnsupportedFormat(f"{known} files are not read", hint="save it as docx, pptx or PDF")
 
 
 def _streams(path: Path) -> set[str]:
-    """The names at the top of an OLE file."""
+    """The names at the top of an OLE file, in lower case as they are the same in any."""
     import olefile
 
     try:
         with olefile.OleFileIO(path) as ole:
-            return {entry[0] for entry in ole.listdir(streams=True, storages=True)}
+            return {entry[0].lower() for entry in ole.listdir(streams=True, storages=True)}
     except (OSError, ValueError, IndexError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         if _mentions(path, _ENCRYPTED):
-            return {_ENCRYPTED}
+            return {_ENCRYPTED.lower()}
         raise ParseError(f"its OLE container is damaged: {error}") from error
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+_BIFF = ("Workbook", "Book")
+_ODF = "application/vnd.oasis.opendocument"
 _OOXML = "application/vnd.openxmlformats-officedocument"
 
 
@@ -31,7 +33,8 @@ class Format(NamedTuple):
     @property
     def is_binary(self) -> bool:
         """Its files cannot be mistaken for text."""
-        return self.name == "pdf" or bool(self.parts or self.streams or self.detected)
+        is_told_by_type = self.media_type.startswith(("application/pdf", "application/vnd."))
+        return is_told_by_type or bool(self.parts or self.streams or self.detected)
 
 
 FORMATS = (
@@ -43,6 +46,26 @@ FORMATS = (
         "ingest.parsers.docx:parse",
         parts=("word/",),
     ),
+    Format(
+        "pptx",
+        f"{_OOXML}.presentationml.presentation",
+        ("pptx", "pptm", "ppsx", "ppsm", "potx", "potm"),
+        "ingest.parsers.pptx:parse",
+        parts=("ppt/",),
+    ),
+    Format(
+        "xlsx",
+        f"{_OOXML}.spreadsheetml.sheet",
+        ("xlsx", "xlsm", "xlsb", "xltx", "xltm"),
+        "ingest.parsers.sheets:parse_xlsx",
+        parts=("xl/",),
+    ),
+    Format(
+        "xls", "application/vnd.ms-excel", ("xls",), "ingest.parsers.sheets:parse_xls", streams=("Workbook", "Book")
+    ),
+    Format("odt", f"{_ODF}.text", ("odt", "ott"), "ingest.parsers.odf:parse_odt", parts=("content.xml",)),
+    Format("ods", f"{_ODF}.spreadsheet", ("ods", "ots"), "ingest.parsers.sheets:parse_ods"),
+    Format("odp", f"{_ODF}.presentation", ("odp", "otp"), "ingest.parsers.odf:parse_odp"),
     Format("html", "text/html", ("html", "htm", "xhtml"), "ingest.parsers.html:parse"),
     Format("markdown", "text/markdown", ("md", "markdown"), "ingest.parsers.markdown:parse"),
     Format("text", "text/plain", ("txt", "text", "log"), "ingest.parsers.text:parse"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ingest.errors import ParseError
+from ingest.parsers.rows import is_header
 from ingest.parsers.text import decode
 from ingest.parsers.writing import row_text
 from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
@@ -16,7 +16,6 @@ from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 _SAMPLE = 16_384
 _DELIMITERS = ",;\t|"
 _LONGEST_FIELD = 16 << 20
-_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def parse_csv(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
@@ -51,28 +50,11 @@ def _parse(path: Path, media_type: str, delimiter: str | None) -> Iterator[Parse
 def _lines(rows: Iterator[Sequence[str]]) -> Iterator[str]:
     header: Sequence[str] = ()
     for number, row in enumerate(filter(any, rows)):
-        if not number and _is_header(row):
+        if not number and is_header(row):
             header = row
             yield row_text(row)
         else:
             yield row_text(row, header)
-
-
-def _is_header(row: Sequence[str]) -> bool:
-    """Mostly names, each once, and no numbers but years."""
-    names = [cell.strip() for cell in row if cell.strip()]
-    numbers = [name for name in names if _is_number(name)]
-    has_gaps = 2 * len(names) < len(row)
-    is_distinct = len(set(names)) == len(names) > max(1, len(numbers))
-    return is_distinct and not has_gaps and all(_YEAR.fullmatch(number) for number in numbers)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.replace(",", ""))
-    except ValueError:
-        return False
-    return True
 
 
 def _delimiter(sample: str) -> str:

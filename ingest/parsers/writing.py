@@ -21,6 +21,7 @@ class TextWriter:
         self._space = False
         self._headings: list[Heading] = []
         self._begun: list[int] = []  # for each heading, how many parts were written before it
+        self._pages: list[int] = []
 
     def write(self, text: str) -> None:
         """Running text, its whitespace folded."""
@@ -69,6 +70,17 @@ class TextWriter:
         title = _SPACES.sub(" ", "".join(self._parts[self._begun[number] :])).strip()
         self._headings[number] = Heading(title=title, level=begun.level, start=begun.start)
         self.paragraph()
+
+    def page(self) -> None:
+        """What follows begins a page."""
+        if self._length:
+            self.paragraph()
+        self._pages.append(self._length)
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """Where pages begin."""
+        return tuple(self._pages)
 
     @property
     def text(self) -> str:

@@ -64,7 +64,8 @@ def a_report(paper: Paper) -> None:
 def test_a_document_becomes_text_with_headings_and_rows(tmp_path: Path) -> None:
     parsed = parsed_of(tmp_path, made(a_report))
     assert parsed.text == (
-        "Overview\n\nThe ferry left.\nIt came back.\n\nFares\n\nadults\n\nClass | Price\nFoot | 3 €\n\nThe end."
+        "Overview\n\nThe ferry left.\nIt came back.\n\nFares\n\nadults\n\n"
+        "Class | Price\nClass: Foot | Price: 3 €\n\nThe end."
     )
     assert [(heading.title, heading.level) for heading in parsed.headings] == [("Overview", 1), ("Fares", 2)]
     assert all(parsed.text.startswith(heading.title, heading.start) for heading in parsed.headings)
