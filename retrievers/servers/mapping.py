@@ -36,11 +36,8 @@ _ACCENTS_FIRST: Final = ("en", "de")
 
 def settings_of(dialect: Dialect, *, shards: int, replicas: int) -> Json:
     """The settings of a new index."""
-    index: Json = {
-        "number_of_shards": shards,
-        "number_of_replicas": replicas,
-        "mapping.total_fields.limit": MOST_FIELDS,
-    }
+    index: Json = {"number_of_shards": shards, "mapping.total_fields.limit": MOST_FIELDS}
+    index |= {"auto_expand_replicas": "0-1"} if replicas < 0 else {"number_of_replicas": replicas}
     index["max_result_window"] = 10_000
     index["mapping.ignore_malformed"] = True
     return {"index": {**index, **dialect.index_settings()}, "analysis": _analysis()}
