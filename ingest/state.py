@@ -7,17 +7,17 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.journal import Journal
 from ingest.settings import state_folder
+from retrievers.embedders.recorded import RecordedEmbedder
 from retrievers.errors import ConfigError, IndexLocked, IndexMissing, RetrieverError
 from retrievers.protocols import Embedder, IndexWriter, Publishes
 from retrievers.settings import Settings
-from retrievers.types import Matrix, Vector
 
 JOURNAL_FILE = "journal.db"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
@@ -42,23 +42,6 @@ def journal_path(url: str) -> Path:
     if is_server(url):
         return state_folder() / "journals" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.db"
     return Path(url) / JOURNAL_FILE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedEmbedder:
-    """The embedder of an index by name: enough to open it for writing, not to embed."""
-
-    name: str
-    dimensions: int
-    languages: frozenset[str] | None = None
-
-    def embed_documents(self, texts: Sequence[str]) -> Matrix:
-        """Not this one."""
-        raise ConfigError(f"the embedder {self.name} is not open")
-
-    def embed_query(self, text: str) -> Vector:
-        """Not this one."""
-        raise ConfigError(f"the embedder {self.name} is not open")
 
 
 def recorded_embedder(url: str, settings: Settings | None = None) -> RecordedEmbedder | None:

@@ -113,6 +113,19 @@ class Describes(Protocol):
         ...
 
 
+@runtime_checkable
+class Exports(Protocol):
+    """Gives documents out as they were written, for another index: the one way on which vectors leave an index."""
+
+    def export(self, *, after: str = "") -> Iterator[IndexedDocument]:
+        """Every document once, ordered by id, beginning behind the id `after`; vectors where it has them."""
+        ...
+
+    def embedder(self) -> tuple[str, int]:
+        """Name and dimensions of the embedder that the index was built with, ("", 0) without vectors."""
+        ...
+
+
 class IndexWriter(Protocol):
     """What it takes to be ingested into. One writer at a time; not shared between threads."""
 

@@ -32,6 +32,12 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
 _MODULE_AND_CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
+def is_on_server(url: str | Path) -> bool:
+    """Whether a URL names an index on a server."""
+    scheme = _SCHEME.match(str(url))
+    return scheme is not None and scheme[1] in SERVERS
+
+
 def open_embedder(spec: str = "", settings: EmbedderSettings | None = None) -> Embedder | None:
     """The embedder that a spec names; "none" is None, "" is the settings' or the default.
 
@@ -73,8 +79,7 @@ def open_retriever(
     settings = settings or Settings.of()
     about_embedder = settings.table("embedder", EmbedderSettings)
     must = settings.table("retriever", RetrieverSettings).must
-    scheme = _SCHEME.match(url)
-    if scheme and scheme[1] in SERVERS:
+    if is_on_server(url):
         from retrievers.servers.opening import open_server_retriever
 
         return open_server_retriever(
@@ -84,7 +89,7 @@ def open_retriever(
             must=must,
         )
     _refuse_must(url, must)
-    if scheme:
+    if scheme := _SCHEME.match(url):
         return _by_scheme(scheme[1], url, options)
     if _MODULE_AND_CLASS.fullmatch(url) and not Path(url).exists():
         factory, _ = plugins.load("rlm_search.retrievers", url, {})

@@ -12,6 +12,7 @@ import numpy as np
 from retrievers.embedded import scoring
 from retrievers.embedded.analysis import is_cjk
 from retrievers.embedded.documents import DocumentReader
+from retrievers.embedded.exporting import exported
 from retrievers.embedded.layout import TEXT, damaged, open_text, read_manifest
 from retrievers.embedded.matching import wanted
 from retrievers.embedded.querying import Question
@@ -32,6 +33,7 @@ from retrievers.types import (
     DocumentSummary,
     Facet,
     Hit,
+    IndexedDocument,
     Page,
     RetrievedDocument,
     Span,
@@ -205,6 +207,14 @@ class EmbeddedRetriever:
     def describe(self) -> CorpusDescription:
         """Counts, fields with types and examples, languages, embedder."""
         return self._documents().describe(self._manifest.embedder)
+
+    def export(self, *, after: str = "") -> Iterator[IndexedDocument]:
+        """Every document as it was written, ordered by id, as of now, with its vectors where it has them."""
+        return exported(self.snapshot(), after)
+
+    def embedder(self) -> tuple[str, int]:
+        """Name and dimensions of the embedder that the index was built with, ("", 0) without vectors."""
+        return self._manifest.embedder, self._manifest.dimensions
 
     def _documents(self) -> DocumentReader:
         return DocumentReader(self.snapshot())

@@ -18,6 +18,7 @@ from tantivy import FieldType, Query
 from retrievers.embedded.catalogue import Catalogue
 from retrievers.embedded.compaction import copy_live_rows, dead_share
 from retrievers.embedded.documents import conflict
+from retrievers.embedded.exporting import restored
 from retrievers.embedded.filtering import all_of
 from retrievers.embedded.layout import (
     MANIFEST,
@@ -32,13 +33,13 @@ from retrievers.embedded.layout import (
     write_failed,
 )
 from retrievers.embedded.reader import mismatch
-from retrievers.embedded.records import FORMAT, ChunkRecord, HeadRecord, Manifest, State
+from retrievers.embedded.records import FORMAT, ChunkRecord, Manifest, State
 from retrievers.embedded.rows import language_code, rows_of, state_row, without_surrogates
 from retrievers.embedded.schema import STATE_TAG, UNIT_BITS, register_tokenizers, unit_key
-from retrievers.embedded.snapshot import Address, Snapshot
+from retrievers.embedded.snapshot import Snapshot
 from retrievers.embedded.vectors import VectorFiles
 from retrievers.errors import EngineRejected
-from retrievers.types import Chunk, Document, Heading, IndexedDocument, Matrix
+from retrievers.types import IndexedDocument, Matrix
 
 HEAP_BYTES: Final = 128_000_000
 """What tantivy gathers in memory before it writes a segment."""
@@ -304,7 +305,7 @@ class EmbeddedWriter:
         if document_id in self._written:
             self.flush()
         found = self._now.head(document_id)
-        return _restored(self._now, *found) if found else None
+        return restored(self._now, *found) if found else None
 
     def _known(self, document_id: str) -> _Written | None:
         if document_id in self._written:
@@ -328,40 +329,3 @@ def _described(one: Manifest, other: Manifest) -> str:
     if one.embedder == other.embedder:
         return f"{one.embedder} ({one.dimensions} dimensions)"
     return one.embedder
-
-
-def _restored(now: Snapshot, doc_no: int, address: Address) -> IndexedDocument:
-    head = now.head_record(address)
-    unit, _ = now.unit(address)
-    text = now.text(doc_no, head, 0, head.length)
-    document = Document(
-        id=unit.doc_id,
-        source=unit.source,
-        title=unit.title,
-        text=text,
-        media_type=head.media_type,
-        content_hash=head.content_hash,
-        pages=tuple(head.pages),
-        page_labels=tuple(head.labels),
-        headings=tuple(Heading(title=h.title, level=h.level, start=h.start) for h in head.headings),
-        language=head.language,
-        sources=tuple(head.sources),
-        metadata=unit.metadata,
-    )
-    return IndexedDocument(document=document, chunks=_chunks(unit.doc_id, text, head))
-
-
-def _chunks(document_id: str, text: str, head: HeadRecord) -> list[Chunk]:
-    return [
-        Chunk(
-            id=chunk.id,
-            document_id=document_id,
-            ordinal=chunk.ordinal,
-            start=chunk.start,
-            end=chunk.end,
-            text=text[chunk.start : chunk.end],
-            context=chunk.context,
-            metadata=chunk.metadata,
-        )
-        for chunk in head.chunks
-    ]

@@ -55,6 +55,14 @@ class Dialect(Protocol):
         """The body of a search for the `count` nearest vectors among the rows that hold the condition."""
         ...
 
+    def with_vectors(self, body: Json) -> Json:
+        """The body of a search whose rows bring their vectors; only an export asks for them."""
+        ...
+
+    def vector_in(self, row: Json) -> Sequence[float]:
+        """The vector of such a row."""
+        ...
+
     def open_point_in_time(self, index: str, keep_alive: str) -> str:
         """Its id."""
         ...

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from retrievers.embedded.documents import WRITTEN, beside_column
+from retrievers.embedded.exporting import chunks_of
 from retrievers.embedded.querying import take_apart
 from retrievers.embedded.records import HeadRecord
 from retrievers.errors import DocumentNotFound, EngineUnavailable
@@ -19,10 +22,13 @@ from retrievers.servers.looking import Seen
 from retrievers.servers.rows import form_name, record_of, routing_of
 from retrievers.types import (
     CorpusDescription,
+    Document,
     DocumentSummary,
     Facet,
     FieldInfo,
     Heading,
+    IndexedDocument,
+    Matrix,
     Page,
     RetrievedDocument,
     Span,
@@ -67,6 +73,41 @@ class ServerDocuments:
             media_type=record.media_type,
             metadata=about["metadata"],
         )
+
+    def restored(self, doc_id: str) -> IndexedDocument:
+        """A document as it was given to the writer, without vectors."""
+        head, record, text = self._whole(doc_id)
+        about = head["hit"]
+        document = Document(
+            id=doc_id,
+            source=about["source"],
+            title=about["title"],
+            text=text,
+            media_type=record.media_type,
+            content_hash=head["hash"],
+            pages=tuple(record.pages),
+            page_labels=tuple(record.labels),
+            headings=tuple(Heading(title=h.title, level=h.level, start=h.start) for h in record.headings),
+            language=record.language,
+            sources=tuple(record.sources),
+            metadata=about["metadata"],
+        )
+        return IndexedDocument(document=document, chunks=chunks_of(doc_id, text, record))
+
+    def export(self, after: str) -> Iterator[IndexedDocument]:
+        """Every document with its vectors, by id."""
+        for summary in self.scan("", after, None):
+            item = self.restored(summary.doc_id)
+            yield IndexedDocument(
+                document=item.document, chunks=item.chunks, vectors=self._vectors(item) if item.chunks else None
+            )
+
+    def _vectors(self, item: IndexedDocument) -> Matrix | None:
+        conditions = [asking.VECTORS, {"term": {"hash": item.document.content_hash}}]
+        rows = list(self._pages_of(item.document.id, self._dialect.with_vectors(_ordered(conditions, "ordinal"))))
+        if len(rows) != len(item.chunks):
+            return None
+        return np.array([self._dialect.vector_in(row) for row in rows], np.float32)
 
     def read(self, doc_id: str, start: int, end: int) -> Span:
         """A piece of the text."""
@@ -162,23 +203,22 @@ class ServerDocuments:
         return text[start - record.starts[first] : end - record.starts[first]]
 
     def _rows(self, doc_id: str, conditions: Sequence[Json], shown: Sequence[str]) -> list[Json]:
-        """The rows of a document in order, however many."""
-        body: Json = {
-            "query": asking.all_of([{"term": {"doc_id": doc_id}}, *conditions]),
-            "size": BATCH,
-            "sort": [{"unit": "asc"}],
-            "_source": list(shown),
-            "track_total_hits": False,
-        }
-        found: list[Json] = []
+        """The sources of the rows of a document in order, however many."""
+        body = {**_ordered(conditions, "unit"), "_source": list(shown)}
+        return [row["_source"] for row in self._pages_of(doc_id, body)]
+
+    def _pages_of(self, doc_id: str, body: Json) -> Iterator[Json]:
+        """The rows of a document that a search finds, page by page."""
+        query = asking.all_of([{"term": {"doc_id": doc_id}}, body["query"]])
+        body = {**body, "query": query, "size": BATCH, "track_total_hits": False}
         while True:
             answer = self._dialect.request(
                 "POST", f"/{self._index}/_search", params={"routing": routing_of(doc_id)}, body=body
             )
             rows = answer["hits"]["hits"]
-            found += [row["_source"] for row in rows]
+            yield from rows
             if len(rows) < BATCH:
-                return found
+                return
             body["search_after"] = rows[-1]["sort"]
 
     def _changing(self, doc_id: str) -> EngineUnavailable:
@@ -312,6 +352,10 @@ def _counted(answer: Json, number: int, types: Types) -> _Values:
         lowest=ends[0],
         highest=ends[1],
     )
+
+
+def _ordered(conditions: Sequence[Json], field: str) -> Json:
+    return {"query": asking.all_of(conditions), "sort": [{field: "asc"}]}
 
 
 def _of_version(head: Json) -> Json:

@@ -88,6 +88,15 @@ class ElasticsearchDialect:
         search = {"field": "vector", "query_vector": list(vector), "k": count, "num_candidates": candidates}
         return {"size": count, "knn": {**search, "filter": condition}}
 
+    def with_vectors(self, body: Json) -> Json:
+        """As fields: newer versions leave them out of the source."""
+        return {**body, "_source": False, "fields": ["vector"]}
+
+    def vector_in(self, row: Json) -> Sequence[float]:
+        """Of a row of such a search."""
+        vector: Sequence[float] = row["fields"]["vector"]
+        return vector
+
     def open_point_in_time(self, index: str, keep_alive: str) -> str:
         """Its id."""
         return str(self.request("POST", f"/{index}/_pit", params={"keep_alive": keep_alive})["id"])

@@ -50,6 +50,7 @@ def mapping_of(dialect: Dialect, *, embedder: str, dimensions: int) -> Json:
         "doc_id": {"type": "keyword"},
         "head": {"type": "boolean"},
         "unit": {"type": "integer"},
+        "ordinal": {"type": "integer"},
         "start": {"type": "integer"},
         "end": {"type": "integer"},
         "language": {"type": "keyword"},

@@ -12,6 +12,7 @@ from retrievers.servers.connecting import Address, parse_url
 from retrievers.servers.dialect import Dialect
 from retrievers.servers.looking import look
 from retrievers.servers.retriever import ServerRetriever
+from retrievers.servers.versions import Versions
 from retrievers.servers.writer import ServerWriter
 from retrievers.settings import ServerSettings, secret
 
@@ -67,6 +68,16 @@ def open_server_writer(
     except BaseException:
         dialect.close()
         raise
+
+
+def open_versions(url: str, settings: ServerSettings) -> Versions:
+    """The versions of an index on a server; close it by using it as a context.
+
+    Raises:
+        ConfigError: a missing extra, or wrong credentials.
+    """
+    address = address_of(url, settings)
+    return Versions(connect(address), address.index)
 
 
 def recorded(url: str, settings: ServerSettings) -> tuple[str, int]:

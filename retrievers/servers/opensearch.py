@@ -79,6 +79,15 @@ class OpenSearchDialect:
         query = {"vector": list(vector), "k": count, "filter": condition}
         return {"size": count, "query": {"knn": {"vector": query}}}
 
+    def with_vectors(self, body: Json) -> Json:
+        """They lie in the source."""
+        return {**body, "_source": ["vector"]}
+
+    def vector_in(self, row: Json) -> Sequence[float]:
+        """Of a row of such a search."""
+        vector: Sequence[float] = row["_source"]["vector"]
+        return vector
+
     def open_point_in_time(self, index: str, keep_alive: str) -> str:
         """Its id."""
         answer = self.request("POST", f"/{index}/_search/point_in_time", params={"keep_alive": keep_alive})

@@ -27,7 +27,17 @@ from retrievers.servers.documents import ServerDocuments
 from retrievers.servers.looking import Looker, Seen
 from retrievers.servers.rows import routing_of, row_id
 from retrievers.snippets import Sought, fold, folded_whitespace, passage, sought
-from retrievers.types import CorpusDescription, DocumentSummary, Facet, Hit, Page, RetrievedDocument, Span, Vector
+from retrievers.types import (
+    CorpusDescription,
+    DocumentSummary,
+    Facet,
+    Hit,
+    IndexedDocument,
+    Page,
+    RetrievedDocument,
+    Span,
+    Vector,
+)
 
 WINDOW: Final = 10_000
 """Results that a server gives in one search at most."""
@@ -298,6 +308,15 @@ class ServerRetriever:
     def describe(self) -> CorpusDescription:
         """Counts, fields with types and examples, languages, embedder."""
         return self._documents(fresh=True).describe()
+
+    def export(self, *, after: str = "") -> Iterator[IndexedDocument]:
+        """Every document as it was written, ordered by id, with its vectors where it has them."""
+        return self._documents().export(after)
+
+    def embedder(self) -> tuple[str, int]:
+        """Name and dimensions of the embedder that the index was built with, ("", 0) without vectors."""
+        seen = self._looker.seen()
+        return seen.embedder, seen.dimensions
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -88,6 +88,7 @@ def vector_rows(head: Json, record: HeadRecord, vectors: Matrix) -> Iterator[Row
     shared = {name: head[name] for name in kept if name in head}
     for chunk, vector in zip(record.chunks, vectors, strict=True):
         row = {**shared, "kind": "vector", "unit": chunk.unit, "start": chunk.start, "end": chunk.end}
+        row["ordinal"] = chunk.ordinal
         yield row_id(head["doc_id"], "v", chunk.ordinal), {**row, "vector": vector.tolist()}
 
 

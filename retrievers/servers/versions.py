@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from retrievers.errors import ConfigError
@@ -16,7 +17,14 @@ class Versions:
 
     def __init__(self, dialect: Dialect, name: str) -> None:
         self._dialect, self._name = dialect, name
+        self.url = dialect.place
         self._pattern = re.compile(rf"{re.escape(name)}-(\d{{{_DIGITS}}})")
+
+    def __enter__(self) -> Versions:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._dialect.close()
 
     def all(self) -> list[str]:
         """Every version there is, oldest first, seen by readers or not."""
@@ -56,18 +64,43 @@ class Versions:
         self._dialect.request("PUT", f"/{version}", body=body)
         return version
 
-    def show(self, version: str) -> None:
-        """Let readers see this version, in one step, and drop those before it.
+    def show(self, version: str, *, keep_old: bool = False) -> None:
+        """Let readers see this version, in one step, and drop the one that they saw, unless it is to be kept.
 
         Raises:
-            ConfigError: the name is an index itself and no alias.
+            ConfigError: there is no such version, or the name is an index itself and no alias.
         """
-        old = self.seen()
-        if old == self._name:
+        if version not in self.all():
+            raise ConfigError(
+                f"{self._dialect.place} has no version {version}", hint=f"there are {', '.join(self.all()) or 'none'}"
+            )
+        behind = self._dialect.request("GET", f"/{self._name}/_alias")
+        if self._name in behind:
             raise ConfigError(
                 f"{self._dialect.place} is an index and no alias", hint="give the rebuilt one another name"
             )
         actions: list[Json] = [{"add": {"index": version, "alias": self._name}}]
-        if old and old != version:
-            actions.append({"remove_index": {"index": old}})
+        for old in behind:
+            if old != version:
+                kept = {"remove": {"index": old, "alias": self._name}}
+                actions.append(kept if keep_old else {"remove_index": {"index": old}})
         self._dialect.request("POST", "/_aliases", body={"actions": actions})
+
+    def delete(self, versions: Sequence[str], *, even_seen: bool = False) -> None:
+        """Delete versions; one that readers see only if it is said so.
+
+        Raises:
+            ConfigError: readers see one of them, or there is none by that name.
+        """
+        known, seen = self.all(), self.seen()
+        for version in versions:
+            if version not in known:
+                raise ConfigError(
+                    f"{self._dialect.place} has no version {version}", hint=f"there are {', '.join(known)}"
+                )
+            if version == seen and not even_seen:
+                raise ConfigError(
+                    f"readers see {version}", hint="let them see another one first: rlm-search index swap"
+                )
+        for version in versions:
+            self._dialect.request("DELETE", f"/{version}")

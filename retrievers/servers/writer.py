@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -27,7 +27,7 @@ from retrievers.servers.looking import look
 from retrievers.servers.mapping import mapping_of, settings_of
 from retrievers.servers.rows import record_of, routing_of, row_id, text_rows, vector_rows
 from retrievers.servers.versions import Versions
-from retrievers.types import Chunk, Document, Heading, IndexedDocument, Matrix
+from retrievers.types import IndexedDocument, Matrix
 
 BULK_BYTES: Final = 5_000_000
 """Of one request; the servers' own advice is 5 to 15 MB."""
@@ -137,28 +137,10 @@ class ServerWriter:
     def chunks_of(self, document_id: str) -> IndexedDocument | None:
         """A document as it was given to `replace`, without vectors; None if it is not there."""
         self.flush()
-        documents = self._documents()
         try:
-            found = documents.get(document_id)
-            head, record = documents.head(document_id)
+            return self._documents().restored(document_id)
         except DocumentNotFound:
             return None
-        document = Document(
-            id=document_id,
-            source=found.source,
-            title=found.title,
-            text=found.content,
-            media_type=found.media_type,
-            content_hash=head["hash"],
-            pages=found.pages,
-            page_labels=found.page_labels,
-            headings=tuple(Heading(title=h.title, level=h.level, start=h.start) for h in record.headings),
-            language=found.language,
-            sources=found.sources,
-            metadata=found.metadata,
-        )
-        chunks = [_chunk(document, chunk) for chunk in record.chunks]
-        return IndexedDocument(document=document, chunks=chunks)
 
     def holds(self, document_id: str) -> str:
         """The content hash of the document with this id, or "" if it is not in the index."""
@@ -330,16 +312,3 @@ class ServerWriter:
 
 def _pause(attempt: int) -> None:
     time.sleep(min(_LONGEST_PAUSE, 0.2 * 2**attempt) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-
-
-def _chunk(document: Document, record: Any) -> Chunk:
-    return Chunk(
-        id=record.id,
-        document_id=document.id,
-        ordinal=record.ordinal,
-        start=record.start,
-        end=record.end,
-        text=document.text[record.start : record.end],
-        context=record.context,
-        metadata=record.metadata,
-    )

@@ -16,6 +16,7 @@ _COMMANDS = {
     "ask": ("rlm_search.cli.ask", "Answer a question from an index, with citations."),
     "search": ("rlm_search.cli.search", "List the passages of an index that match a query."),
     "show": ("rlm_search.cli.show", "Print a document of an index, or pages of it."),
+    "index": ("rlm_search.cli.index", "Look after an index, or copy it to another engine."),
     "replay": ("rlm_search.cli.replay", "Tell a recorded run again."),
 }
 

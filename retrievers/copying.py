@@ -1,0 +1,141 @@
+"""Move what an index holds to another one, without parsing or embedding again, and tell whether two hold the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from retrievers.errors import ConfigError
+from retrievers.protocols import Exports, IndexWriter, RetrieverProtocol
+from retrievers.types import IndexedDocument
+
+BATCH_CHARACTERS: Final = 8_000_000
+"""Text that is written between two flushes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Copied:
+    """What has been moved so far."""
+
+    documents: int = 0
+    chunks: int = 0
+    vectors: int = 0
+
+
+def copy(
+    source: Exports, writer: IndexWriter, *, after: str = "", told: Callable[[Copied, str], None] | None = None
+) -> Copied:
+    """Write every document of an index to another; a copy that was stopped is made whole by another run.
+
+    Args:
+        source: what is read, as it is now.
+        writer: where to; flushed now and then, not closed.
+        after: begin behind this id.
+        told: hears after each flush how far it is, and the id of the last document.
+
+    Raises:
+        RetrieverError: either side gives up.
+    """
+    copied = Copied()
+    for batch in _batches(source.export(after=after)):
+        writer.replace(batch)
+        writer.flush()
+        copied.documents += len(batch)
+        copied.chunks += sum(len(item.chunks) for item in batch)
+        copied.vectors += sum(len(item.vectors) for item in batch if item.vectors is not None)
+        if told:
+            told(copied, batch[-1].document.id)
+    return copied
+
+
+def _batches(items: Iterator[IndexedDocument]) -> Iterator[list[IndexedDocument]]:
+    batch: list[IndexedDocument] = []
+    characters = 0
+    for item in items:
+        batch.append(item)
+        characters += len(item.document.text)
+        if characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def exporting(retriever: RetrieverProtocol, url: str) -> Exports:
+    """The retriever as something that can be copied from.
+
+    Raises:
+        ConfigError: it gives nothing out.
+    """
+    if not isinstance(retriever, Exports):
+        raise ConfigError(f"the index {url} cannot be copied", hint="its retriever does not export documents")
+    return retriever
+
+
+@dataclass(slots=True, kw_only=True)
+class Compared:
+    """What two indexes do not have in common; of ids the first ones are named."""
+
+    documents: int = 0
+    missing: int = 0
+    surplus: int = 0
+    different: int = 0
+    without_vectors: int = 0
+    named: list[str] = field(default_factory=list)
+
+    @property
+    def is_same(self) -> bool:
+        """Nothing is missing, too many, different or without vectors."""
+        return not (self.missing or self.surplus or self.different or self.without_vectors)
+
+
+_NAMED: Final = 10
+
+
+def compare(first: Exports, second: Exports) -> Compared:
+    """Walk over both in the order of ids: text, chunks, metadata and whether there are vectors."""
+    found = Compared()
+    ours, theirs = first.export(), second.export()
+    mine, other = next(ours, None), next(theirs, None)
+    while mine is not None or other is not None:
+        if other is None or (mine is not None and mine.document.id < other.document.id):
+            assert mine is not None
+            found.missing += 1
+            _name(found, f"missing {mine.document.id}")
+            mine = next(ours, None)
+        elif mine is None or other.document.id < mine.document.id:
+            found.surplus += 1
+            _name(found, f"only there {other.document.id}")
+            other = next(theirs, None)
+        else:
+            found.documents += 1
+            _look_at(found, mine, other)
+            mine, other = next(ours, None), next(theirs, None)
+    return found
+
+
+def _look_at(found: Compared, mine: IndexedDocument, other: IndexedDocument) -> None:
+    if mine.document != other.document or list(mine.chunks) != list(other.chunks):
+        found.different += 1
+        _name(found, f"different {mine.document.id}")
+    elif mine.vectors is not None and other.vectors is None:
+        found.without_vectors += 1
+        _name(found, f"without vectors {mine.document.id}")
+
+
+def _name(found: Compared, what: str) -> None:
+    if len(found.named) < _NAMED:
+        found.named.append(what)
+
+
+def gaps(index: Exports) -> Iterator[str]:
+    """What is wrong within one index, a sentence each: chunks that are not their text, pages out of order."""
+    for item in index.export():
+        document = item.document
+        if any(chunk.text != document.text[chunk.start : chunk.end] for chunk in item.chunks):
+            yield f"{document.id}: a chunk is not the text that it should be"
+        if list(document.pages) != sorted(document.pages) or (document.pages and document.pages[0] != 0):
+            yield f"{document.id}: its pages are out of order"
+        if item.vectors is not None and len(item.vectors) != len(item.chunks):
+            yield f"{document.id}: {len(item.vectors)} vectors for {len(item.chunks)} chunks"
