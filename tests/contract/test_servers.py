@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from retrievers.embedders.hashing import HashingEmbedder
+from retrievers.embedders.recorded import RecordedEmbedder
 from retrievers.protocols import IndexWriter, RetrieverProtocol
-from retrievers.servers.connecting import parse_url
-from retrievers.servers.dialect import Dialect
-from retrievers.servers.retriever import ServerRetriever
-from retrievers.servers.writer import ServerWriter
+from retrievers.registry import open_retriever, open_writer
 from retrievers.testing import CORPUS, RetrieverContract, WriterContract, chunked
 from retrievers.types import IndexedDocument
+from tests.servers.search_nodes import ENGINES, fresh_index
 
 pytestmark = pytest.mark.integration
-
-ENGINES = ("opensearch", "elasticsearch")
-
-
-def dialect_of(engine: str, index: str) -> Dialect:
-    url = os.environ.get(f"{engine.upper()}_URL")
-    if not url:
-        pytest.skip(f"{engine.upper()}_URL is not set")
-    scheme, _, host = url.partition("://")
-    address = parse_url(f"{engine}+{scheme}://{host.rstrip('/')}/{index}")
-    if engine == "opensearch":
-        from retrievers.servers.opensearch import OpenSearchDialect
-
-        return OpenSearchDialect(address)
-    from retrievers.servers.elasticsearch import ElasticsearchDialect
-
-    return ElasticsearchDialect(address)
-
-
-def remove(dialect: Dialect, index: str) -> None:
-    for name in dialect.request("GET", f"/{index}/_mapping"):
-        dialect.request("DELETE", f"/{name}")
-    dialect.close()
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -48,46 +22,56 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def written(engine: str, *, vectors: bool) -> Iterator[str]:
-    index = f"test-{uuid.uuid4().hex[:12]}"
+def write_corpus(url: str, *, vectors: bool) -> None:
     embedder = HashingEmbedder()
-    writer = ServerWriter(
-        dialect_of(engine, index), index, embedder_name=embedder.name, dimensions=embedder.dimensions, replicas=0
-    )
+    writer = open_writer(url, embedder=embedder)
     for each in CORPUS:
         chunks = chunked(each)
         matrix = embedder.embed_documents([chunk.embedding_text for chunk in chunks]) if vectors else None
         writer.replace([IndexedDocument(document=each, chunks=chunks, vectors=matrix)])
     writer.close()
-    yield index
-    remove(dialect_of(engine, index), index)
 
 
 @pytest.fixture(scope="module")
 def whole_index(engine: str) -> Iterator[str]:
-    yield from written(engine, vectors=True)
+    with fresh_index(engine) as url:
+        write_corpus(url, vectors=True)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def text_index(engine: str) -> Iterator[str]:
+    with fresh_index(engine) as url:
+        write_corpus(url, vectors=False)
+        yield url
 
 
 class TestServerRetriever(RetrieverContract):
     @pytest.fixture
-    def retriever(self, engine: str, whole_index: str) -> RetrieverProtocol:
-        return ServerRetriever(dialect_of(engine, whole_index), whole_index, embedder=lambda _: HashingEmbedder())
+    def retriever(self, whole_index: str) -> RetrieverProtocol:
+        return open_retriever(whole_index, embedder=HashingEmbedder())
+
+
+class TestServerRetrieverWithoutVectorsYet(RetrieverContract):
+    semantic = False
+
+    @pytest.fixture
+    def retriever(self, text_index: str) -> RetrieverProtocol:
+        return open_retriever(text_index, embedder=HashingEmbedder())
 
 
 class TestServerWriter(WriterContract):
     @pytest.fixture
-    def index(self) -> str:
-        return f"test-{uuid.uuid4().hex[:12]}"
+    def url(self, engine: str) -> Iterator[str]:
+        with fresh_index(engine) as url:
+            yield url
 
     @pytest.fixture
-    def writer(self, engine: str, index: str) -> Iterator[IndexWriter]:
-        writer = ServerWriter(
-            dialect_of(engine, index), index, embedder_name="eight", dimensions=self.dimensions, replicas=0
-        )
+    def writer(self, url: str) -> Iterator[IndexWriter]:
+        writer = open_writer(url, embedder=RecordedEmbedder(name="eight", dimensions=self.dimensions))
         yield writer
         writer.close()
-        remove(dialect_of(engine, index), index)
 
     @pytest.fixture
-    def reader(self, engine: str, writer: IndexWriter, index: str) -> RetrieverProtocol:
-        return ServerRetriever(dialect_of(engine, index), index)
+    def reader(self, writer: IndexWriter, url: str) -> RetrieverProtocol:
+        return open_retriever(url, embedder="none")
