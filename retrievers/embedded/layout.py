@@ -29,6 +29,7 @@ LOCK: Final = "lock"
 
 _TEXT_FILE: Final = re.compile(r"[0-9a-f]{32}\.|meta\.json|\.")
 _OURS: Final = {MANIFEST, TEXT, VECTORS, LOCK}
+_SYSTEM_MESSAGE: Final = re.compile(r"message: \"([^\"]+)\"")
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -240,4 +241,6 @@ def write_failed(path: Path, error: BaseException) -> ConfigError:
 def _first_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if named := _SYSTEM_MESSAGE.search(str(error)):  # tantivy's errors quote the system's, behind long paths
+        return named[1]
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
-from click.testing import CliRunner, Result
 
 from ingest.cli import main as ingest
 from retrievers.registry import open_retriever
 from rlm_search.cli.commands import main as rlm_search
 from tests.servers.search_nodes import ENGINES, fresh_index
+
+Run: TypeAlias = Callable[..., "Done"]
 
 pytestmark = pytest.mark.integration
 
@@ -38,12 +41,32 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def run(*words: str) -> Result:
-    command = ingest if words[0] == "ingest" else rlm_search
-    return CliRunner().invoke(command, list(words[1:]) if words[0] == "ingest" else list(words), catch_exceptions=True)
+@dataclass(frozen=True)
+class Done:
+    exit_code: int
+    stdout: str
 
 
-def test_a_copy_is_the_same_and_comes_back_the_same(archive: Path, tmp_path: Path, url: str) -> None:
+def call(words: list[str]) -> None:
+    if words[0] == "ingest":
+        ingest(words[1:])
+    else:
+        rlm_search.main(words)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run a command in this process."""
+
+    def run_it(*words: str) -> Done:
+        with pytest.raises(SystemExit) as ended:
+            call(list(words))
+        return Done(int(ended.value.code or 0), capsys.readouterr().out)
+
+    return run_it
+
+
+def test_a_copy_is_the_same_and_comes_back_the_same(run: Run, archive: Path, tmp_path: Path, url: str) -> None:
     here, back = str(tmp_path / "here"), str(tmp_path / "back")
     assert run("ingest", str(archive), "--index", here, "--embedder", "hashing").exit_code == 0
 
@@ -57,7 +80,7 @@ def test_a_copy_is_the_same_and_comes_back_the_same(archive: Path, tmp_path: Pat
         assert retriever.vector_search("row 1999 of the tide", top_k=1, filters={"year": 1999})[0].doc_id == "r1999"
 
 
-def test_a_copy_that_differs_is_told(archive: Path, tmp_path: Path, url: str) -> None:
+def test_a_copy_that_differs_is_told(run: Run, archive: Path, tmp_path: Path, url: str) -> None:
     here = str(tmp_path / "here")
     run("ingest", str(archive), "--index", here, "--embedder", "none")
     run("index", "copy", here, url)
@@ -72,11 +95,13 @@ def test_a_copy_that_differs_is_told(archive: Path, tmp_path: Path, url: str) ->
     assert (told["documents"], told["missing"], told["surplus"]) == (16, 2, 1)
 
 
-def test_a_rebuild_is_not_seen_before_it_is_whole(archive: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rebuild_is_not_seen_before_it_is_whole(
+    run: Run, archive: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run("ingest", str(archive), "--index", url, "--embedder", "hashing").exit_code == 0
     reader = open_retriever(url)
     (archive / "ferry.txt").write_text("The boat sails at nine.\n")
-    seen = []
+    seen: list[str] = []
 
     from retrievers.servers.writer import ServerWriter
 
@@ -95,7 +120,7 @@ def test_a_rebuild_is_not_seen_before_it_is_whole(archive: Path, url: str, monke
     assert json.loads(run("index", "versions", url, "--json").stdout)["versions"] == [f"{_name(url)}-000002"]
 
 
-def test_versions_are_swapped_and_deleted(archive: Path, url: str) -> None:
+def test_versions_are_swapped_and_deleted(run: Run, archive: Path, url: str) -> None:
     run("ingest", str(archive), "--index", url, "--embedder", "none")
     assert run("index", "swap", url, f"{_name(url)}-000009").exit_code == 5
     assert run("index", "delete", url, "--version", f"{_name(url)}-000001", "--yes").exit_code == 5
@@ -103,7 +128,7 @@ def test_versions_are_swapped_and_deleted(archive: Path, url: str) -> None:
     assert run("search", "ferry", "--index", url).exit_code == 5
 
 
-def test_what_stands_on_a_server_is_counted(archive: Path, url: str) -> None:
+def test_what_stands_on_a_server_is_counted(run: Run, archive: Path, url: str) -> None:
     run("ingest", str(archive), "--index", url, "--embedder", "hashing")
 
     told = json.loads(run("index", "stats", url, "--json").stdout)

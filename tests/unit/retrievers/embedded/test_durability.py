@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from retrievers.embedded import EmbeddedRetriever, EmbeddedWriter, embedder_of, erase_index
+from retrievers.embedded.layout import write_failed
 from retrievers.embedded.scan import nearest
 from retrievers.embedded.vectors import VectorFiles
 from retrievers.embedders.hashing import HashingEmbedder
@@ -326,3 +327,12 @@ def test_a_state_that_nobody_reads_any_more_lets_go_of_its_files_at_once(tmp_pat
         assert state() is None
     finally:
         gc.enable()
+
+
+def test_the_cause_of_a_failed_write_is_told_however_long_its_path_is(tmp_path: Path) -> None:
+    text = (
+        "Failed to open file for write: 'IoError { io_error: Custom { kind: StorageFull, error: PathError { path: \""
+        + "x" * 400
+        + '", err: Os { code: 28, kind: StorageFull, message: "No space left on device" } } } }\''
+    )
+    assert str(write_failed(tmp_path, ValueError(text))).endswith(": No space left on device")
