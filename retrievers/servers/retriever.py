@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from retrievers.embedded import scoring
-from retrievers.embedded.analysis import ANALYSERS, CJK_RUN, is_cjk
+from retrievers.embedded.analysis import is_cjk
 from retrievers.embedded.querying import Question, take_apart
 from retrievers.embedded.rows import language_code
 from retrievers.embedded.schema import UNIT_BITS
@@ -26,7 +25,7 @@ from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.documents import ServerDocuments
 from retrievers.servers.looking import Looker, Seen
 from retrievers.servers.rows import routing_of, row_id
-from retrievers.snippets import Sought, fold, folded_whitespace, passage, sought
+from retrievers.servers.showing import hit_of, text_of, wanted
 from retrievers.types import (
     CorpusDescription,
     DocumentSummary,
@@ -42,8 +41,6 @@ from retrievers.types import (
 WINDOW: Final = 10_000
 """Results that a server gives in one search at most."""
 
-_PHRASE_WEIGHT: Final = 20.0
-_TELLING: Final = 12
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -165,8 +162,8 @@ class ServerRetriever:
         body = {"query": query, "size": min(top_k, WINDOW), "track_total_hits": False, "_source": _SHOWN}
         (answer,) = self._many([body])
         rows = [(row["_source"], float(row["_score"] or 0.0)) for row in _rows(answer)]
-        wanted = _wanted(question, seen, [_text(source) for source, _ in rows])
-        return [_hit(source, score, wanted, None) for source, score in rows]
+        found_by = wanted(question, seen.held, [text_of(source) for source, _ in rows])
+        return [hit_of(source, score, found_by, None) for source, score in rows]
 
     def _hits(self, places: Sequence[_Place], scores: Sequence[float], question: Question, seen: Seen) -> list[Hit]:
         """The hits at places, whose rows are fetched."""
@@ -181,8 +178,8 @@ class ServerRetriever:
             for row, score, place in zip(answer["docs"], scores, places, strict=True)
             if row.get("found")
         ]
-        wanted = _wanted(question, seen, [_text(source) for source, _, _ in found])
-        return [_hit(source, score, wanted, span) for source, score, span in found]
+        found_by = wanted(question, seen.held, [text_of(source) for source, _, _ in found])
+        return [hit_of(source, score, found_by, span) for source, score, span in found]
 
     def _without_words(self, seen: Seen, filters: FilterLike, conditions: list[Json], top_k: int) -> list[Hit]:
         """A query of no words finds, with a filter, the beginnings of what passes."""
@@ -362,51 +359,3 @@ def _units(answer: Json) -> tuple[list[_Place], list[float]]:
 def _ranked(keys: Sequence[int], scores: Sequence[float], places: Sequence[_Place]) -> Ranked:
     languages = [language_code(place.language) for place in places]
     return Ranked(np.array(keys, np.int64), np.array(scores, np.float32), np.array(languages, np.int64))
-
-
-def _text(source: Mapping[str, Any]) -> str:
-    return next((str(value) for name, value in source.items() if name.startswith("text_")), "")
-
-
-def _hit(source: Json, score: float, wanted: Sequence[Sought], within: tuple[int, int] | None) -> Hit:
-    about, text = source["hit"], _text(source)
-    start, end = source["start"], source["end"]
-    if within is not None and max(start, within[0]) < min(end, within[1]):
-        first, last = max(start, within[0]), min(end, within[1])
-        start, text = first, text[first - source["start"] : last - source["start"]]
-    begin, finish = passage(text, wanted)
-    return Hit(
-        doc_id=source["doc_id"],
-        chunk_id=about["chunk_id"],
-        preview=folded_whitespace(text[begin:finish]),
-        score=score,
-        start=start + begin,
-        end=start + finish,
-        pages=(about["page"],) if about["page"] else (),
-        title=about["title"],
-        source=about["source"],
-        metadata=about["metadata"],
-    )
-
-
-def _wanted(question: Question, seen: Seen, texts: Sequence[str]) -> tuple[Sought, ...]:
-    """What passages should hold; a word that stands in few of the texts that were found tells more than one in all."""
-    found = [Sought(fold(phrase), _PHRASE_WEIGHT, anywhere=True) for phrase in question.phrases]
-    words = dict.fromkeys([*question.words, *(word for phrase in question.phrases for word in phrase.lower().split())])
-    folded = [fold(text) for text in texts]
-    looked_for = [(word, _of_word(seen, word)) for word in words]
-    weights = {
-        word: math.log(1 + len(folded) / (1 + sum(any(each.prefix in text for each in forms) for text in folded)))
-        for word, forms in looked_for
-    }
-    for word, forms in sorted(looked_for, key=lambda pair: -weights[pair[0]])[:_TELLING]:
-        found += [Sought(each.prefix, max(weights[word], 0.01) / len(forms), each.anywhere) for each in forms]
-    return tuple(dict.fromkeys(found))
-
-
-def _of_word(seen: Seen, word: str) -> list[Sought]:
-    if CJK_RUN.search(word):
-        return [Sought(word[i : i + 2], anywhere=True) for i in range(max(len(word) - 1, 1))]
-    stems = [term for name in seen.held for term in ANALYSERS[name].terms(word)[:1]]
-    found = [sought(word, stem) for stem in stems]
-    return [min(found, key=lambda each: len(each.prefix))] if found else []
