@@ -179,8 +179,17 @@ def _check_usage(paths: Sequence[Path], given: dict[str, Any]) -> None:
     for path in paths:
         if str(path) in COMMANDS and not path.exists():
             raise click.UsageError(f"a command comes before all options: `ingest {path} …`")
-    if given["report"] is not None and not given["report"].absolute().parent.is_dir():
-        raise click.UsageError(f"--report: there is no folder {given['report'].parent}")
+    if given["report"] is not None:
+        _check_report(given["report"])
+
+
+def _check_report(report: Path) -> None:
+    from ingest.errors import SourceError
+
+    if report.is_dir():
+        raise SourceError(f"--report: {report} is a folder", hint=f"name a file: --report {report / 'report.json'}")
+    if not report.absolute().parent.is_dir():
+        raise SourceError(f"--report: there is no folder {report.parent}", hint="make it first, or name another file")
 
 
 def _options_of(given: dict[str, Any]) -> Any:

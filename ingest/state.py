@@ -120,6 +120,7 @@ def open_index(url: str, embedder: Embedder | None, settings: Settings | None = 
     """
     from retrievers.registry import open_writer
 
+    _refuse_class(url)
     path = journal_path(url)
     if is_server(url):
         with _open_on_server(url, embedder, settings, path) as index:
@@ -174,6 +175,7 @@ def open_rebuilt(url: str, embedder: Embedder | None, settings: Settings | None 
             yield index
         building.replace(journal)
         return
+    _refuse_class(url)
     folder = Path(os.path.abspath(url))
     _mend_swap(folder)
     _check_replaceable(folder)
@@ -184,6 +186,16 @@ def open_rebuilt(url: str, embedder: Embedder | None, settings: Settings | None 
         with open_index(str(_building(folder)), embedder) as index:
             yield index
         _swap(folder)
+
+
+def _refuse_class(url: str) -> None:
+    from retrievers.registry import names_class
+
+    if names_class(url):
+        raise ConfigError(
+            f"the index {url} is a class, which can be asked and not written to",
+            hint=f"name a folder with --index, or ./{url} where it is one",
+        )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import msgspec
 
 from ingest.journal import FailedFile, Journal, RunRecord
 from ingest.report import IndexCounts, duration
-from ingest.state import is_locked, journal_path, require_index
+from ingest.state import is_locked, journal_path, recorded_embedder
 from retrievers.settings import Settings
 
 
@@ -40,16 +40,17 @@ def read_status(url: str, settings: Settings | None = None) -> Status:
         ConfigError: there is no index.
         JournalError: the journal cannot be read.
     """
-    require_index(url, settings)
+    recorded = recorded_embedder(url, settings)
+    embedder = recorded.name if recorded else ""
     path = journal_path(url)
     if not path.exists():
-        return Status(index=url, embedder="", holds=IndexCounts(), files={}, failures={})
+        return Status(index=url, embedder=embedder, holds=IndexCounts(), files={}, failures={})
     with Journal(path) as journal:
         documents, chunks, vectors = journal.holdings.totals()
         last = journal.last_run()
         return Status(
             index=url,
-            embedder=last.embedder if last else "",
+            embedder=embedder,
             holds=IndexCounts(documents=documents, chunks=chunks, vectors=vectors),
             files=journal.files_by_state(),
             failures=journal.failures_by_kind(),

@@ -38,6 +38,11 @@ def is_on_server(url: str | Path) -> bool:
     return scheme is not None and scheme[1] in SERVERS
 
 
+def names_class(url: str | Path) -> bool:
+    """Whether a URL names a class, `module:Class`: it can be asked, and not written to."""
+    return _MODULE_AND_CLASS.fullmatch(str(url)) is not None and not Path(url).exists()
+
+
 def open_embedder(spec: str = "", settings: EmbedderSettings | None = None) -> Embedder | None:
     """The embedder that a spec names; "none" is None, "" is the settings' or the default.
 
@@ -91,7 +96,7 @@ def open_retriever(
     _refuse_must(url, must)
     if scheme := _SCHEME.match(url):
         return _by_scheme(scheme[1], url, options)
-    if _MODULE_AND_CLASS.fullmatch(url) and not Path(url).exists():
+    if names_class(url):
         factory, _ = plugins.load("rlm_search.retrievers", url, {})
         return cast("RetrieverProtocol", factory(**options))
     from retrievers.embedded import EmbeddedRetriever

@@ -138,7 +138,32 @@ def test_the_report_is_written_and_quiet_shows_no_progress(run: Run, files: Path
 
     assert (code, err) == (4, "")
     assert json.loads(out) == json.loads(Path("r.json").read_text())
-    assert "no folder nowhere" in run("files", "--report", "nowhere/r.json")[2]
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_run(run: Run, files: Path) -> None:
+    assert run("files", "--report", "nowhere/r.json") == (
+        2, "", "error: --report: there is no folder nowhere\nhint: make it first, or name another file\n",
+    )  # fmt: skip
+    assert run("files", "--report", "files") == (
+        2, "", "error: --report: files is a folder\nhint: name a file: --report files/report.json\n",
+    )  # fmt: skip
+    assert not Path(".rlm-search").exists()
+
+
+@pytest.mark.parametrize("rebuild", [(), ("--rebuild",)])
+def test_an_index_that_is_a_class_is_not_written_to(run: Run, files: Path, rebuild: tuple[str, ...]) -> None:
+    code, _, err = run("files", "--index", "mine:Retriever", *rebuild)
+
+    assert code == 5
+    assert err.startswith("error: the index mine:Retriever is a class, which can be asked and not written to\nhint: ")
+    assert not list(Path().glob("mine*"))
+
+
+def test_the_status_names_the_embedder_of_an_index_from_which_all_was_forgotten(run: Run, files: Path) -> None:
+    run("files", "--embedder", "hashing")
+    run("forget", "files")
+
+    assert object_of(run("status", "--json"))["embedder"].startswith("hashing")
 
 
 def test_an_empty_folder_ends_well_with_a_sentence(run: Run, tmp_path: Path) -> None:
