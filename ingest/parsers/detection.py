@@ -21,6 +21,7 @@ _BY_DETECTED = {detected: format_ for format_ in FORMATS for detected in format_
 _HTML = r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*+-->\s*+)*+<(?:!doctype\s+html|html|head|body)\b"
 _MAIL = r"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*+)*?(?:Received|Message-ID|MIME-Version|Return-Path): "
 _TEXTS = (  # what a text is by how it begins, where its name does not say; the first that matches
+    ("wordml", re.compile(r"\s*<\?xml[^>]*>\s*<\?mso-application\s+progid=[\"']Word\.Document")),
     ("html", re.compile(_HTML, re.IGNORECASE | re.DOTALL)),
     ("xml", re.compile(r"\s*<\?xml\s")),
     ("mbox", re.compile(r"From \S+ .*\d{4}\s*\n(?:>?[\w-]+:|>From )")),
@@ -28,7 +29,7 @@ _TEXTS = (  # what a text is by how it begins, where its name does not say; the 
     ("jsonl", re.compile(r'\s*\{\s*"[^"\n]*"\s*:[^\n]*\}\s*\n\s*\{\s*"')),
     ("json", re.compile(r'\s*(?:\[\s*)?\{\s*"[^"]*"\s*:')),
 )
-_VAGUE = ("", "txt", "text")  # names that do not say what a text is
+_VAGUE = ("", "txt", "text", "xml")  # names that do not say what a text is
 _SPREADSHEETS = ("xls", "xlsx", "ods")  # programs call tables of text so
 _POSTSCRIPT = b"%!PS"
 _RTF = b"{\\rtf"
@@ -86,9 +87,9 @@ def _text(extension: str, by_name: Format | None, head: bytes) -> Format:
     for name, pattern in _TEXTS:
         if name in BY_NAME and pattern.match(begin):
             return BY_NAME[name]
-    if by_name is not None and by_name.is_binary:
-        return BY_NAME["csv"] if by_name.name in _SPREADSHEETS else by_name  # which says that it is broken
-    return BY_NAME["text"]
+    if by_name is not None and by_name.name in _SPREADSHEETS:
+        return BY_NAME["csv"]
+    return by_name or BY_NAME["text"]  # a parser of other content will say that it is broken
 
 
 def _binary(path: Path, by_name: Format | None, head: bytes) -> Format:

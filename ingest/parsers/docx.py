@@ -8,14 +8,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ingest.parsers.package import core_properties, main_part, opened, xml_of
+from ingest.errors import ParseError
+from ingest.parsers.package import core_properties, main_part, opened, tree_of, xml_of
+from ingest.parsers.properties import properties
 from ingest.parsers.rows import write_table
 from ingest.parsers.writing import TextWriter
 from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_STRICT = {b"http://purl.oclc.org/ooxml/wordprocessingml/main": _W[1:-1].encode()}
+_STRICT = {  # names of the same vocabulary in other versions
+    b"http://purl.oclc.org/ooxml/wordprocessingml/main": _W[1:-1].encode(),
+    b"http://schemas.microsoft.com/office/word/2003/wordml": _W[1:-1].encode(),
+}
+_FLAT_BYTES = 64 << 20
+_FLAT_TERMS = {"creator": "author", "lastsaved": "modified"}
 _RUNS = (f"{_W}t", "{http://schemas.openxmlformats.org/officeDocument/2006/math}t")
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _HEADING_NAME = re.compile(r"^heading (\d)$", re.IGNORECASE)
@@ -31,6 +38,31 @@ def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Pars
     """
     with opened(path) as archive:
         yield _read(archive)
+
+
+def parse_flat(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
+    """A document that Word saved as one XML file (2003, or flat), as one document.
+
+    Raises:
+        ParseError: it is damaged, or larger than is sane.
+    """
+    if path.stat().st_size > _FLAT_BYTES:
+        raise ParseError(f"it has {path.stat().st_size:,} bytes", kind="too-large")
+    root = tree_of(path.read_bytes(), path.name, _STRICT)
+    levels = _heading_levels(root)
+    writer = TextWriter()
+    for body in root.iter(f"{_W}body"):
+        _write(body, writer, levels)
+    found = properties((_FLAT_TERMS.get(name, name), value) for name, value in _flat_properties(root))
+    title = found.pop("title", "")
+    yield Parsed(
+        text=writer.text.strip("\n"), media_type=MEDIA_TYPE, title=str(title), headings=writer.headings, metadata=found
+    )
+
+
+def _flat_properties(root: Any) -> Iterator[tuple[str, str]]:
+    for group in root.iter("{*}DocumentProperties", "{*}coreProperties"):
+        yield from ((item.tag.rpartition("}")[2].lower(), item.text or "") for item in group.iter("{*}*"))
 
 
 def _read(archive: zipfile.ZipFile) -> Parsed:

@@ -60,9 +60,17 @@ def xml_of(archive: zipfile.ZipFile, name: str, replaced: Mapping[bytes, bytes] 
     Raises:
         ParseError: it is missing, encrypted, no XML, or a bomb.
     """
+    return tree_of(content_of(archive, name), name, replaced)
+
+
+def tree_of(content: bytes, name: str, replaced: Mapping[bytes, bytes] | None = None) -> Any:
+    """The root element of XML that is called `name`.
+
+    Raises:
+        ParseError: it is no XML.
+    """
     from lxml import etree
 
-    content = content_of(archive, name)
     for old, new in (replaced or {}).items():
         content = content.replace(old, new)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, recover=False)

@@ -54,6 +54,7 @@ def name_of(path: Path) -> str:
         ("a.eml", b"From: x", "eml"),
         ("README", b"Read me.", "text"),
         ("README", "Ünïcödé".encode()[:-1], "text"),
+        ("a.txt", b"{\\rtf1", "rtf"),
         ("README", "Grüße aus Köln".encode("cp1252"), "text"),
         ("README", "Read me.".encode("utf-16"), "text"),
         ("a.xyz", b"notes", "text"),
@@ -78,7 +79,6 @@ def test_a_format_is_found(tmp_path: Path, name: str, content: bytes, expected: 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.txt", b"{\\rtf1", "RTF"),
         ("a.xyz", b"\0\1\2", r"\.xyz files"),
         ("a", b"\x7fELF\2\1\1" + bytes(60), "ELF executable"),
         ("a", b"\0\1\2", "binary files"),
