@@ -152,7 +152,11 @@ def open_pool(table: IngestSettings, parser: ParserOptions) -> WorkerPool:
     """Worker processes as the settings say."""
     return WorkerPool(
         table.workers or usable_cpus(),
-        options={"max_tokens": table.max_tokens, "parser": msgspec.to_builtins(parser)},
+        options={
+            "max_tokens": table.max_tokens,
+            "sketch": table.near_duplicates,
+            "parser": msgspec.to_builtins(parser),
+        },
         limits=Limits(
             cpu_seconds=table.file_seconds,
             memory_bytes=table.file_memory_mb << 20,
@@ -178,7 +182,8 @@ def parser_options(table: IngestSettings, given_passwords: Sequence[str] = ()) -
 def _reader(table: IngestSettings) -> str:
     """Names how files are read: with another name, every file is read again."""
     read_anew = f" ocr-{'+'.join(table.ocr_languages)}" if table.ocr == "always" else ""
-    return f"{stages.version()} tokens-{table.max_tokens}{read_anew}"
+    sketched = " sketches" if table.near_duplicates else ""
+    return f"{stages.version()} tokens-{table.max_tokens}{read_anew}{sketched}"
 
 
 def _count_ahead(tally: Tally, count: Callable[[], int] | None) -> None:
@@ -284,6 +289,7 @@ def _forget(names: Sequence[str], index: OpenIndex) -> Forgotten:
     batched.put_right()
     batched.forget(drop)
     batched.flush()
+    batched.mark_near_duplicates()
     journal.end_run()
     return Forgotten(documents=before - holdings.totals()[0], files=len(set(files)))
 

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 from ingest.database import Database
 from ingest.holdings import HOLDINGS_SCHEMA, Holdings
+from ingest.near_duplicates import NEAR_DUPLICATES_SCHEMA, NearDuplicates
 from ingest.types import Failure, SourceFile
 
 FileState: TypeAlias = Literal["claimed", "queued", "text", "vectors", "empty", "unsupported", "failed"]
@@ -24,7 +25,7 @@ FileState: TypeAlias = Literal["claimed", "queued", "text", "vectors", "empty", 
 
 DONE: frozenset[FileState] = frozenset({"text", "vectors", "empty", "unsupported"})
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files(
   path BLOB PRIMARY KEY, source TEXT NOT NULL, fingerprint TEXT NOT NULL, size INTEGER NOT NULL,
@@ -110,6 +111,7 @@ class Journal:
         is_new: the file did not exist, so the index may hold documents that the journal does not know.
         run: number of the current run, 0 before `begin_run`.
         holdings: which file holds which document.
+        near_duplicates: which documents say almost the same.
         transaction: a block whose changes become durable together when it ends, or not at all.
 
     Raises:
@@ -120,10 +122,11 @@ class Journal:
         self.path = path
         self.is_new = not path.exists()
         self.run = 0
-        self._database = Database(path, schema=_SCHEMA + HOLDINGS_SCHEMA, version=_VERSION)
+        self._database = Database(path, schema=_SCHEMA + HOLDINGS_SCHEMA + NEAR_DUPLICATES_SCHEMA, version=_VERSION)
         self._execute = self._database.execute
         self.transaction = self._database.transaction
         self.holdings = Holdings(self._execute)
+        self.near_duplicates = NearDuplicates(self._execute)
 
     # --- runs -------------------------------------------------------------------------------------------------------
 

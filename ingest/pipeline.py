@@ -212,6 +212,7 @@ class IngestRun:
                 self._take_refused(event)
             case _TextDone():
                 self._flush()
+                self._batched.mark_near_duplicates()
                 self._text_done = True
                 self.tally.text_seconds = self.tally.seconds
                 self._expect_vectors()

@@ -22,6 +22,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         include: glob patterns, matched against name and path; empty takes every file.
         exclude: glob patterns of what is left out, files and whole folders.
         max_tokens: size of a chunk at most.
+        near_duplicates: find documents that say the same as another in almost the same words; searches show one.
         flush_documents: documents are searchable after so many, or after `flush_seconds`.
         file_seconds: CPU seconds that one file may cost, and some more for each megabyte.
         file_memory_mb: memory that one file may cost.
@@ -39,6 +40,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_tokens: int = 200
+    near_duplicates: bool = True
     flush_documents: int = 1000
     flush_seconds: float = 3.0
     file_seconds: float = 10.0

@@ -11,6 +11,7 @@ from ingest import chunkers, parsers
 from ingest.identity import document_id, file_metadata, storable, storable_metadata, title_of
 from ingest.language import identifier, language_of
 from ingest.protocols import Chunker
+from ingest.sketches import sketch_of
 from ingest.types import Enclosed, Parsed, ParserOptions, SourceFile, Warned
 from ingest.worker import Task
 from retrievers.types import Chunk, Document, IndexedDocument
@@ -32,13 +33,18 @@ def version() -> str:
 
 
 def reader(
-    *, chunk: bool = True, max_tokens: int = chunkers.MAX_TOKENS, parser: Mapping[str, object] | None = None
+    *,
+    chunk: bool = True,
+    max_tokens: int = chunkers.MAX_TOKENS,
+    sketch: bool = False,
+    parser: Mapping[str, object] | None = None,
 ) -> Task:
     """What workers do with a file; everything that it needs is loaded now, to be shared by them.
 
     Args:
         chunk: cut documents into chunks; without, they come with none.
         max_tokens: size of a chunk at most, in tokens of the embedder that ships.
+        sketch: make sketches, by which near-duplicates are found.
         parser: the fields of `ParserOptions`.
     """
     parsers.preload()
@@ -52,7 +58,9 @@ def reader(
             if isinstance(parsed, Enclosed):
                 continue
             document = identify(parsed, file)
-            yield IndexedDocument(document=document, chunks=_chunks(chunker, document)), _warnings(parsed, document)
+            made = sketch_of(document.text) if sketch else b""
+            indexed = IndexedDocument(document=document, chunks=_chunks(chunker, document), sketch=made)
+            yield indexed, _warnings(parsed, document)
 
     return read
 

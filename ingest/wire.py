@@ -54,18 +54,20 @@ class Read(msgspec.Struct, frozen=True, array_like=True):
     document: Document
     chunks: list[tuple[int, int, int]]
     contexts: list[str]
+    sketch: bytes = b""
 
     @classmethod
     def of(cls, item: IndexedDocument) -> Read:
         """Packed for the way."""
         numbers: dict[str, int] = {}
         chunks = [(c.start, c.end, numbers.setdefault(c.context, len(numbers))) for c in item.chunks]
-        return cls(item.document, chunks, list(numbers))
+        return cls(item.document, chunks, list(numbers), item.sketch)
 
     def unpack(self) -> IndexedDocument:
         """The document with its chunks, numbered and cut as the chunker did."""
         document = self.document
-        return IndexedDocument(document=document, chunks=spans(document, self.chunks, self.contexts))
+        chunks = spans(document, self.chunks, self.contexts)
+        return IndexedDocument(document=document, chunks=chunks, sketch=self.sketch)
 
 
 def spans(document: Document, cuts: Sequence[tuple[int, int, int]], contexts: Sequence[str]) -> list[Chunk]:

@@ -14,8 +14,10 @@ from ingest.holdings import Wanted, Written
 from ingest.intents import Intents
 from ingest.journal import FileEnd, Journal, path_key
 from ingest.types import Failure, ParsedFile
-from retrievers.protocols import IndexWriter
+from retrievers.protocols import IndexWriter, MarksDuplicates
 from retrievers.types import Chunk, IndexedDocument, Matrix
+
+_COMPARED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,7 @@ class BatchedWriter:
             if documents or removing:
                 self._intents.note([*(item.document.id for item in documents), *removing])
                 self._writer.replace(documents, removing=removing)
+                self._uncover(removing)
             if documents or removing or batch.vectors:
                 self._writer.flush()
             # after the flush: a crash here repeats work, before it would lose work
@@ -162,6 +165,34 @@ class BatchedWriter:
         self._batch = _Batch()
         self._flushes += 1
         return bool(documents)
+
+    def mark_near_duplicates(self) -> None:
+        """Compare what came and went with what is there, and tell the index which documents say the same as others."""
+        near = self._journal.near_duplicates
+        if not isinstance(self._writer, MarksDuplicates):
+            return
+        with self._journal.transaction():
+            near.gather()
+        while compared := near.doubtful(_COMPARED_AT_ONCE):
+            changes = near.changes(compared)
+            if changes:
+                with self._journal.transaction():
+                    near.doubt(changes)
+                self._writer.mark_duplicates(changes)
+                self._writer.flush()
+            with self._journal.transaction():
+                near.mark(changes)
+                near.settle(compared)
+
+    def _uncover(self, removing: Sequence[str]) -> None:
+        """What was hidden behind documents that go now is to be seen in the same commit."""
+        near = self._journal.near_duplicates
+        orphans = near.orphans(removing)
+        near.drop(removing)
+        if orphans and isinstance(self._writer, MarksDuplicates):
+            unmarked = dict.fromkeys(orphans, "")
+            self._writer.mark_duplicates(unmarked)
+            near.mark(unmarked)
 
     def _start(self) -> None:
         if not self._batch:
@@ -204,6 +235,8 @@ class BatchedWriter:
             return self._put(named(arrived, wanted), wanted, self._reader)
         held = self._held(wanted, written)
         if held and held.document.source == wanted.source:
+            if written:
+                held = replace(held, sketch=self._journal.near_duplicates.sketch(written.document_id))
             return self._put(named(held, wanted), wanted, written.reader if written else "")
         # The file that leads now was read by no one today: what others read stands in until the next run reads it.
         self._journal.read_again(wanted.path)
@@ -212,7 +245,9 @@ class BatchedWriter:
 
     def _put(self, item: IndexedDocument, wanted: Wanted, reader: str) -> Sequence[IndexedDocument]:
         self._journal.holdings.mark_written(wanted, reader, len(item.chunks))
-        return () if self._ask_index and self._is_there(item) else (item,)
+        is_there = self._ask_index and self._is_there(item)
+        self._journal.near_duplicates.note(item.document.id, item.sketch, is_marked=is_there)
+        return () if is_there else (item,)
 
     def _held(self, wanted: Wanted, written: Written | None) -> IndexedDocument | None:
         """What the index holds of this content."""
@@ -234,8 +269,8 @@ def named(item: IndexedDocument, wanted: Wanted) -> IndexedDocument:
         item.document, id=wanted.document_id, title=wanted.title, source=wanted.source, sources=wanted.sources
     )
     if item.document.id == document.id:
-        return IndexedDocument(document=document, chunks=item.chunks)
-    return IndexedDocument(document=document, chunks=[_renamed(chunk, document.id) for chunk in item.chunks])
+        return replace(item, document=document)
+    return replace(item, document=document, chunks=[_renamed(chunk, document.id) for chunk in item.chunks])
 
 
 def _renamed(chunk: Chunk, document_id: str) -> Chunk:

@@ -41,6 +41,7 @@ BUILT_IN: Mapping[str, FieldType] = {
     "title": "keyword",
     "language": "keyword",
     "media_type": "keyword",
+    "duplicate_of": "keyword",
     "pages": "number",
 }
 """Fields that every document has by itself; metadata of the same name does not hide them."""
@@ -67,7 +68,8 @@ def fields_of(document: Document) -> dict[str, MetadataValue]:
     }
     if document.pages:
         own["pages"] = len(document.pages)
-    return {**document.metadata, **{name: value for name, value in own.items() if value not in ("", [])}}
+    metadata = {name: value for name, value in document.metadata.items() if name != "duplicate_of"}
+    return {**metadata, **{name: value for name, value in own.items() if value not in ("", [])}}
 
 
 def type_of(value: Any) -> FieldType | None:

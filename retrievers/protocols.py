@@ -174,6 +174,19 @@ class Publishes(Protocol):
         ...
 
 
+@runtime_checkable
+class MarksDuplicates(Protocol):
+    """A writer of an index that shows one document of those that say the same."""
+
+    def mark_duplicates(self, originals: Mapping[str, str]) -> None:
+        """Mark documents as near-duplicates of others, or with "" of none; text and vectors stay.
+
+        Unknown ids are ignored. Marked documents have the field `duplicate_of`; searches leave them out where they
+        would find the original.
+        """
+        ...
+
+
 class Embedder(Protocol):
     """Texts to vectors of unit length. Safe to call from several threads at once."""
 

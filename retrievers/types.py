@@ -86,11 +86,15 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedDocument:
-    """A document ready to be written: its chunks in order, and their vectors (row i for chunk i) or None for later."""
+    """A document ready to be written: its chunks in order, and their vectors (row i for chunk i) or None for later.
+
+    `sketch` is for whoever compares documents before they are written; an index does not keep it.
+    """
 
     document: Document
     chunks: Sequence[Chunk]
     vectors: Matrix | None = None
+    sketch: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

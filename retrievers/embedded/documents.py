@@ -62,7 +62,7 @@ class DocumentReader:
             sources=tuple(head.sources),
             language=head.language,
             media_type=head.media_type,
-            metadata=unit.metadata,
+            metadata=unit.told,
         )
 
     def read(self, doc_id: str, start: int, end: int) -> Span:
@@ -149,7 +149,7 @@ class DocumentReader:
                     pages=len(head.pages),
                     characters=head.length,
                     language=head.language,
-                    metadata=unit.metadata,
+                    metadata=unit.told,
                 )
             if not batch:
                 return

@@ -12,6 +12,7 @@ import numpy as np
 from retrievers.embedded import scoring
 from retrievers.embedded.analysis import is_cjk
 from retrievers.embedded.documents import DocumentReader
+from retrievers.embedded.duplicates import collapsed, naming_duplicates
 from retrievers.embedded.exporting import exported
 from retrievers.embedded.layout import TEXT, damaged, open_text, read_manifest
 from retrievers.embedded.matching import wanted
@@ -76,16 +77,14 @@ class EmbeddedRetriever:
         Raises:
             FilterError: an unknown field or a wrong type.
         """
-        now = self.snapshot()
-        passing = now.resolved(filters)
-        question = now.question(query)
+        now, question, passing = self._asked(query, filters)
         if top_k < 1:
             return []
         if question.is_empty:
-            return _without_words(now, passing, top_k)
+            return _without_words(now, passing, top_k) if filters else []
         sought = wanted(now, question)
         found = now.search(now.queries.lexical(question), top_k, passing)
-        return [_hit(now, address, score, sought) for score, address in found]
+        return naming_duplicates(now, [_hit(now, address, score, sought) for score, address in found])
 
     def vector_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
         """By meaning: the units whose best chunk is most similar.
@@ -95,13 +94,12 @@ class EmbeddedRetriever:
             ConfigError: the index has no vectors, or no embedder was given.
             EngineUnavailable: its vectors are still to be made.
         """
-        now = self.snapshot()
-        passing = now.resolved(filters)
+        now, question, passing = self._asked(query, filters)
         if top_k < 1 or not query.strip() or not now.documents:
             return []
         self._require_vectors(now)
         ranked, rows = _semantic(now, self._loaded().embed_query(query), top_k, passing)
-        return self._hits(now, ranked, top_k, now.question(query), _best_rows(ranked, rows))
+        return self._hits(now, ranked, top_k, question, _best_rows(ranked, rows))
 
     def hybrid_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
         """By words and meaning, mixed; by words alone as long as there are no vectors.
@@ -109,16 +107,19 @@ class EmbeddedRetriever:
         Raises:
             FilterError: an unknown field or a wrong type.
         """
-        now = self.snapshot()
-        passing = now.resolved(filters)
-        question = now.question(query)
+        now, question, passing = self._asked(query, filters)
         if top_k < 1:
             return []
         if question.is_empty:
-            return _without_words(now, passing, top_k)
+            return _without_words(now, passing, top_k) if filters else []
         candidates = self._candidates(now, query, question, passing, max(scoring.DEPTH, top_k))
         ranked = scoring.mixed(candidates, unknown_languages=self._unknown_languages(candidates))
         return self._hits(now, ranked, top_k, question, _best_rows(candidates.semantic, candidates.rows))
+
+    def _asked(self, query: str, filters: FilterLike) -> tuple[Snapshot, Question, Filter | None]:
+        """The newest state, and what is asked of it."""
+        now = self.snapshot()
+        return now, now.question(query), collapsed(now, now.resolved(filters))
 
     def candidates(self, query: str, filters: FilterLike = None, depth: int = scoring.DEPTH) -> Candidates:
         """What `hybrid_search` mixes, as arrays: for experiments with the mix."""
@@ -154,11 +155,12 @@ class EmbeddedRetriever:
         keys = ranked.keys[:top_k].tolist()
         places = now.by_keys(keys)
         sought = wanted(now, question)
-        return [
+        hits = [
             _hit(now, places[key], float(score), sought, _chunk_span(now, best.get(key)))
             for key, score in zip(keys, ranked.scores[:top_k], strict=True)
             if key in places
         ]
+        return naming_duplicates(now, hits)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -305,9 +307,8 @@ def _chunk_span(now: Snapshot, row: int | None) -> tuple[int, int] | None:
 
 def _without_words(now: Snapshot, passing: Filter | None, top_k: int) -> list[Hit]:
     """A query of no words finds, with a filter, the beginnings of what passes."""
-    if passing is None:
-        return []
-    return [_hit(now, address, 0.0, ()) for _, address in now.search(now.heads(passing), top_k)]
+    hits = [_hit(now, address, 0.0, ()) for _, address in now.search(now.heads(passing), top_k)]
+    return naming_duplicates(now, hits)
 
 
 def _hit(
@@ -333,7 +334,7 @@ def _hit(
         pages=(unit.page,) if unit.page else (),
         title=unit.title,
         source=unit.source,
-        metadata=unit.metadata,
+        metadata=unit.told,
     )
 
 

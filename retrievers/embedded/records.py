@@ -21,7 +21,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnitRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """All that a hit tells, so that one row is enough to make it. `page` is 0 without pages."""
+    """All that a hit tells, so that one row is enough to make it.
+
+    `page` is 0 without pages; `original` the id of the document that this one is a near-duplicate of.
+    """
 
     doc_id: str
     chunk_id: str
@@ -31,6 +34,12 @@ class UnitRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     title: str
     source: str
     metadata: dict[str, Any]
+    original: str = ""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The metadata, with the mark of a near-duplicate."""
+        return {**self.metadata, "duplicate_of": self.original} if self.original else self.metadata
 
 
 class HeadingRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -55,12 +55,22 @@ class Rows:
     chunks: list[ChunkRecord]
 
 
-def rows_of(doc_no: int, document: Document, chunks: Sequence[Chunk], catalogue: Catalogue) -> Rows:
-    """Build the rows of a document; the fields it brings enter the catalogue."""
+def rows_of(
+    doc_no: int, document: Document, chunks: Sequence[Chunk], catalogue: Catalogue, *, original: str = ""
+) -> Rows:
+    """Build the rows of a document; the fields it brings enter the catalogue.
+
+    Args:
+        doc_no: number of this version of the document.
+        document: what is written.
+        chunks: in order.
+        catalogue: of the index.
+        original: id of the document that this one is a near-duplicate of.
+    """
     units = units_of(document, chunks)
     starts = [unit.start for unit in units]
     records = chunk_records(chunks, starts)
-    shared = _Shared(doc_no, document, analyser_of(document.language, document.text), catalogue)
+    shared = _Shared(doc_no, document, analyser_of(document.language, document.text), catalogue, original)
     paths = heading_paths(document.headings, units)
     parts = parts_by_unit(document.text, starts)
     rows = [
@@ -85,11 +95,15 @@ def state_row(state: State) -> tantivy.Document:
 class _Shared:
     """What all rows of a document have in common, computed once."""
 
-    def __init__(self, doc_no: int, document: Document, analyser: Analyser, catalogue: Catalogue) -> None:
+    def __init__(
+        self, doc_no: int, document: Document, analyser: Analyser, catalogue: Catalogue, original: str
+    ) -> None:
         self._doc_no = doc_no
         self._document = document
         self._analyser = analyser
-        self._values: Values = catalogue.values(fields_of(document))
+        self._original = original
+        mark = {"duplicate_of": original} if original else {}
+        self._values: Values = catalogue.values({**fields_of(document), **mark})
         self.forms = self._values.forms
         self._title = self._terms(document.title)
         self._name = self._terms(name_words(document))
@@ -131,6 +145,7 @@ class _Shared:
             document.title,
             document.source,
             self._metadata,
+            self._original,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -36,6 +36,8 @@ from retrievers.protocols import FilterLike
 CACHED_ROWS: Final = 4_000_000
 """Row numbers of filters that are remembered in all, 8 bytes each."""
 
+REMEMBERED_FILTERS: Final = 100
+
 GATHERED: Final = 100_000
 """Rows whose addresses are held at a time; one takes some 200 bytes."""
 
@@ -61,6 +63,7 @@ class Snapshot:
         self.types = CountedTypes(self.state.fields, self.schema, self.searcher)
         self._filters = FilterBuilder(self.schema, self.searcher, self.state.fields)
         self._rows: OrderedDict[Filter, npt.NDArray[np.intp]] = OrderedDict()
+        self._made: dict[Filter, tuple[str, ...]] = {}
         self._lock = Lock()
 
     def _read_state(self) -> State:
@@ -198,6 +201,18 @@ class Snapshot:
             while len(self._rows) > 1 and sum(map(len, self._rows.values())) > CACHED_ROWS:
                 self._rows.popitem(last=False)
         return rows
+
+    def remembered(self, passing: Filter, make: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+        """What belongs to a filter, made once for this commit."""
+        with self._lock:
+            known = self._made.get(passing)
+        if known is None:
+            known = make()
+            with self._lock:
+                if len(self._made) >= REMEMBERED_FILTERS:
+                    self._made.clear()
+                self._made[passing] = known
+        return known
 
     def _rows_of(self, doc_nos: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
         allowed = np.zeros(max(self.state.next_doc_no, 1), np.bool_)

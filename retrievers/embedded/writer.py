@@ -7,7 +7,7 @@ anything true: a crash before it leaves the older state whole, and opening cuts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
@@ -202,6 +202,33 @@ class EmbeddedWriter:
                 f"vectors of `{document_id}` are {' x '.join(map(str, vectors.shape))}, "
                 f"the index wants {chunks} x {self._dimensions}"
             )
+
+    def mark_duplicates(self, originals: Mapping[str, str]) -> None:
+        """Mark documents as near-duplicates of others, or with "" of none; text and vectors stay.
+
+        Unknown ids are ignored.
+
+        Raises:
+            ConfigError: the index cannot be written to (a full disk).
+        """
+        for document_id, original in originals.items():
+            if document_id in self._written:
+                self.flush()
+            self._translated(self._mark, document_id, original)
+
+    def _mark(self, document_id: str, original: str) -> None:
+        """Write the rows anew under the number they had: vectors are kept by that."""
+        found = self._now.head(document_id)
+        if found is None or self._now.unit(found[1])[0].original == original:
+            return
+        held = _restored(self._now, *found)
+        rows = rows_of(found[0], held.document, held.chunks, self._catalogue, original=original)
+        self._writer.delete_documents_by_term("doc_id", document_id)
+        for row in rows.documents:
+            self._writer.add_document(row)
+        document = held.document
+        self._written[document_id] = _Written(found[0], document.content_hash, document.language, rows.chunks)
+        self._dirty = True
 
     def flush(self) -> None:
         """Make everything so far durable and searchable: after it returns, a crash loses nothing.
