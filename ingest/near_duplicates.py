@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from ingest.sketches import are_similar, buckets_of
+from ingest.sketches import BANDS, are_similar, buckets_of
 
 Execute: TypeAlias = Callable[[str, Sequence[Any]], sqlite3.Cursor]
 
@@ -34,6 +34,10 @@ _COMPARED: Final = 100
 _CACHED: Final = 10_000
 _UNKNOWN: Final = "?"
 """The mark of a document of which the index may say one thing or another."""
+
+_ENTER: Final = f"INSERT OR IGNORE INTO buckets VALUES{', '.join(['(?, ?)'] * BANDS)}"
+_LEAVE: Final = f"DELETE FROM buckets WHERE document_id = ? AND bucket IN ({', '.join('?' * BANDS)})"  # noqa: S608 - placeholders only
+_SOIL: Final = f"INSERT OR IGNORE INTO dirty_buckets VALUES{', '.join(['(?)'] * BANDS)}"
 
 
 class NearDuplicates:
@@ -54,17 +58,19 @@ class NearDuplicates:
             return
         mark = _UNKNOWN if is_marked else ""
         self._execute("INSERT INTO sketches VALUES(?, ?, ?)", (document_id, sketch, mark))
-        for bucket in buckets_of(sketch):
-            self._execute("INSERT OR IGNORE INTO buckets VALUES(?, ?)", (bucket, document_id))
-            self._execute("INSERT OR IGNORE INTO dirty_buckets VALUES(?)", (bucket,))
+        buckets = buckets_of(sketch)
+        self._execute(_ENTER, [value for bucket in buckets for value in (bucket, document_id)])
+        self._execute(_SOIL, buckets)
 
     def drop(self, document_ids: Iterable[str]) -> None:
         """These documents are not in the index any more, or are about to be written anew."""
         for document_id in document_ids:
             sketch = self.sketch(document_id)
-            for bucket in buckets_of(sketch) if sketch else ():
-                self._execute("DELETE FROM buckets WHERE bucket = ? AND document_id = ?", (bucket, document_id))
-                self._execute("INSERT OR IGNORE INTO dirty_buckets VALUES(?)", (bucket,))
+            if not sketch:
+                continue
+            buckets = buckets_of(sketch)
+            self._execute(_LEAVE, [document_id, *buckets])
+            self._execute(_SOIL, buckets)
             self._execute("DELETE FROM sketches WHERE document_id = ?", (document_id,))
 
     def orphans(self, removed: Iterable[str]) -> list[str]:

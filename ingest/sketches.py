@@ -20,7 +20,8 @@ FEWEST_WORDS: Final = 20
 """Shorter texts have no sketch: a greeting or an empty form says nothing about what it came with."""
 
 _HASHES: Final = 128
-_BANDS: Final = 8
+BANDS: Final = 8
+"""Buckets that a sketch is put in."""
 _BAND_HASHES: Final = 8  # two sketches of .9 meet in one of 8 bands of 8 with a probability of .99, of .5 with .03
 _RUN: Final = 3
 _SLICE: Final = 1 << 20  # characters looked at a time, so that a text of any length costs the same memory
@@ -76,7 +77,7 @@ def buckets_of(sketch: bytes) -> list[int]:
             "big",
             signed=True,
         )
-        for band in range(_BANDS)
+        for band in range(BANDS)
     ]
 
 
