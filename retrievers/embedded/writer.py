@@ -221,7 +221,7 @@ class EmbeddedWriter:
         found = self._now.head(document_id)
         if found is None or self._now.unit(found[1])[0].original == original:
             return
-        held = _restored(self._now, *found)
+        held = restored(self._now, *found)
         rows = rows_of(found[0], held.document, held.chunks, self._catalogue, original=original)
         self._writer.delete_documents_by_term("doc_id", document_id)
         for row in rows.documents:
