@@ -83,7 +83,7 @@ def open_retriever(
     url = str(url)
     settings = settings or Settings.of()
     about_embedder = settings.table("embedder", EmbedderSettings)
-    must = settings.table("retriever", RetrieverSettings).must
+    asked = settings.table("retriever", RetrieverSettings)
     if is_on_server(url):
         from retrievers.servers.opening import open_server_retriever
 
@@ -91,9 +91,9 @@ def open_retriever(
             url,
             embedder=_embedder_named(embedder, about_embedder),
             settings=settings.table("server", ServerSettings),
-            must=must,
+            asked=asked,
         )
-    _refuse_must(url, must)
+    _refuse_must(url, asked.must)
     if scheme := _SCHEME.match(url):
         return _by_scheme(scheme[1], url, options)
     if names_class(url):
@@ -187,6 +187,10 @@ def _embedder_named(
 def _local_spec(name: str) -> str:
     if name.startswith(LOCAL_EMBEDDERS):
         return spec_of(name)
+    if not name:
+        raise ConfigError(
+            "it is not known which embedder made the vectors", hint="name it: spec in the table [embedder]"
+        )
     raise ConfigError(
         f"the index was built with the embedder {name}",
         hint=f"say so: RLM_SEARCH_EMBEDDER__SPEC={name}, or spec = {name!r} in the table [embedder] of rlm-search.toml",

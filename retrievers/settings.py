@@ -74,9 +74,14 @@ class RetrieverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     Attributes:
         must: a filter in dict form that every search, read and count is held to, whatever else is asked.
+        fields: of an index on a server that was made by something else: which field is the text, title, vector,
+            document, page, source.
+        preset: a known layout of another tool in place of `fields`: pyrlm-runtime.
     """
 
     must: dict[str, Any] = {}
+    fields: dict[str, str] = {}
+    preset: str = ""
 
 
 class EmbedderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -51,7 +51,7 @@ class Dialect(Protocol):
         """What the settings of an index need beside analysis, shards and replicas."""
         ...
 
-    def nearest(self, vector: Sequence[float], count: int, condition: Json) -> Json:
+    def nearest(self, vector: Sequence[float], count: int, condition: Json, *, field: str = "vector") -> Json:
         """The body of a search for the `count` nearest vectors among the rows that hold the condition."""
         ...
 

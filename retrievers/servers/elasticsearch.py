@@ -82,10 +82,10 @@ class ElasticsearchDialect:
         """Nothing beside the defaults."""
         return {}
 
-    def nearest(self, vector: Sequence[float], count: int, condition: Json) -> Json:
+    def nearest(self, vector: Sequence[float], count: int, condition: Json, *, field: str = "vector") -> Json:
         """A kNN search with the filter inside."""
         candidates = min(max(count + count // 2, 100), _MOST_CANDIDATES)
-        search = {"field": "vector", "query_vector": list(vector), "k": count, "num_candidates": candidates}
+        search = {"field": field, "query_vector": list(vector), "k": count, "num_candidates": candidates}
         return {"size": count, "knn": {**search, "filter": condition}}
 
     def with_vectors(self, body: Json) -> Json:

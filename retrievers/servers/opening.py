@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from retrievers import plugins
 from retrievers.protocols import Embedder
 from retrievers.servers.connecting import Address, parse_url
 from retrievers.servers.dialect import Dialect
+from retrievers.servers.foreign import ForeignRetriever
+from retrievers.servers.foreign_fields import ForeignFields
 from retrievers.servers.looking import look
 from retrievers.servers.retriever import ServerRetriever
 from retrievers.servers.versions import Versions
 from retrievers.servers.writer import ServerWriter
-from retrievers.settings import ServerSettings, secret
+from retrievers.settings import RetrieverSettings, ServerSettings, secret
 
 _PACKAGES: Final = {"opensearch": "opensearchpy", "elasticsearch": "elasticsearch"}
+_SHIPPED: Final = {384: "minilm"}
+"""Embedders that are at hand by the length of their vectors."""
 _TITLES: Final = {"opensearch": "OpenSearch", "elasticsearch": "Elasticsearch"}
 
 
@@ -25,21 +29,37 @@ def open_server_retriever(
     *,
     embedder: Callable[[str], Embedder | None] | None,
     settings: ServerSettings,
-    must: Mapping[str, Any] | None = None,
-) -> ServerRetriever:
-    """An index on a server, for asking.
+    asked: RetrieverSettings | None = None,
+) -> ServerRetriever | ForeignRetriever:
+    """An index on a server, for asking: one of ours or, where `asked` names its fields, one that we did not make.
 
     Raises:
         ConfigError: a missing extra, wrong credentials, or no such index.
         EngineUnavailable: the server does not answer.
     """
+    asked = asked or RetrieverSettings()
     address = address_of(url, settings)
     dialect = connect(address)
     try:
-        return ServerRetriever(dialect, address.index, embedder=embedder, must=must)
+        if asked.fields or asked.preset:
+            return _foreign(dialect, address.index, asked, embedder)
+        return ServerRetriever(dialect, address.index, embedder=embedder, must=asked.must)
     except BaseException:
         dialect.close()
         raise
+
+
+def _foreign(
+    dialect: Dialect, index: str, asked: RetrieverSettings, embedder: Callable[[str], Embedder | None] | None
+) -> ForeignRetriever:
+    fields = ForeignFields.of(asked.fields, asked.preset)
+
+    def by_dimensions(dimensions: int) -> Embedder | None:
+        """The one that is configured or, for vectors of its length, the one that ships."""
+        return embedder(_SHIPPED.get(dimensions, "")) if embedder else None
+
+    chosen = by_dimensions if embedder and fields.vector else None
+    return ForeignRetriever(dialect, index, fields, embedder=chosen, must=asked.must)
 
 
 def open_server_writer(

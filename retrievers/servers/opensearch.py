@@ -74,10 +74,10 @@ class OpenSearchDialect:
         """Vectors kept in the source as they are: derived source has lost them in some versions."""
         return {"knn": True, "knn.derived_source.enabled": False}
 
-    def nearest(self, vector: Sequence[float], count: int, condition: Json) -> Json:
+    def nearest(self, vector: Sequence[float], count: int, condition: Json, *, field: str = "vector") -> Json:
         """A k-NN query with the filter inside."""
         query = {"vector": list(vector), "k": count, "filter": condition}
-        return {"size": count, "query": {"knn": {"vector": query}}}
+        return {"size": count, "query": {"knn": {field: query}}}
 
     def with_vectors(self, body: Json) -> Json:
         """They lie in the source."""

@@ -1,0 +1,406 @@
+"""Ask an index that was made by something else, as it stands: read only, by names for what its fields mean.
+
+Each row of such an index, a page or a chunk, is one result. Rows that name the same document make up its text, in the
+order of their pages. What is no text, title, vector, document or page is metadata, of the type that the server's own
+mapping gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from retrievers.embedded import scoring
+from retrievers.embedded.querying import Question, take_apart
+from retrievers.embedded.scoring import Candidates, Ranked
+from retrievers.errors import ConfigError, DocumentNotFound, FilterError, IndexMismatch
+from retrievers.filters import parse, resolve
+from retrievers.protocols import Embedder, FilterLike
+from retrievers.servers.connecting import refusal
+from retrievers.servers.dialect import Dialect, Json
+from retrievers.servers.foreign_fields import ForeignFields, condition, row_metadata, types_in_mapping
+from retrievers.servers.looking import mapping_under
+from retrievers.servers.showing import wanted
+from retrievers.snippets import folded_whitespace, passage
+from retrievers.types import CorpusDescription, DocumentSummary, Facet, FieldInfo, Hit, RetrievedDocument, Vector
+
+WINDOW: Final = 10_000
+_BATCH: Final = 1_000
+_EXAMPLES: Final = 5
+_TITLE_BOOST: Final = 0.5
+_LANGUAGE: Final = ("en",)
+"""Whose question words are left out of a query; the texts are read by the analysers of their own mapping."""
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row that was found."""
+
+    id: str
+    score: float
+    source: Json
+
+
+class ForeignRetriever:
+    """Reads an index that was made by something else. Safe to share between threads.
+
+    Args:
+        dialect: the server, connected.
+        index: name or alias.
+        fields: what the fields of its rows mean.
+        embedder: makes the embedder of queries, given the dimensions of the vectors; None searches by words only.
+        must: a filter that holds for every search, get, count, facet and scan, whatever else is asked.
+
+    Raises:
+        ConfigError: there is no such index, or it lacks a field that was named.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        index: str,
+        fields: ForeignFields,
+        *,
+        embedder: Callable[[int], Embedder | None] | None = None,
+        must: FilterLike = None,
+    ) -> None:
+        self._dialect, self._index, self._fields = dialect, index, fields
+        self._mapping = mapping_under(dialect, index)
+        self._found = types_in_mapping(self._mapping, fields, dialect.place)
+        self._types = {name: each.type for name, each in self._found.items()}
+        self._make_embedder = embedder
+        self._embedder: Embedder | None = None
+        self._lock = Lock()
+        self._must = parse(must)
+        self._conditions(None)
+
+    # --- searching --------------------------------------------------------------------------------------------------
+
+    def search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
+        """By words.
+
+        Raises:
+            FilterError: an unknown field or a wrong type.
+        """
+        conditions = self._conditions(filters)
+        question = take_apart(query, _LANGUAGE)
+        if top_k < 1 or question.is_empty:
+            return []
+        (rows,) = self._many([self._lexical(question, conditions, min(top_k, WINDOW))])
+        return self._hits(rows, question)
+
+    def vector_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
+        """By meaning: the rows whose vector is most similar.
+
+        Raises:
+            FilterError: an unknown field or a wrong type.
+            ConfigError: no vectors were named, or no embedder was given.
+            IndexMismatch: the embedder's vectors have another length.
+        """
+        conditions = self._conditions(filters)
+        if top_k < 1 or not query.strip():
+            return []
+        vector = self._loaded().embed_query(query)
+        (rows,) = self._many([self._nearest(vector, min(top_k, WINDOW), conditions)])
+        return self._hits(rows, take_apart(query, _LANGUAGE))
+
+    def hybrid_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
+        """By words and meaning, mixed; by words alone where there are no vectors.
+
+        Raises:
+            FilterError: an unknown field or a wrong type.
+        """
+        if not self._fields.vector or self._make_embedder is None:
+            return self.search(query, top_k=top_k, filters=filters)
+        conditions = self._conditions(filters)
+        question = take_apart(query, _LANGUAGE)
+        if top_k < 1 or question.is_empty:
+            return []
+        depth = min(max(scoring.DEPTH, top_k), WINDOW)
+        vector = self._loaded().embed_query(query)
+        legs = self._many([self._lexical(question, conditions, depth), self._nearest(vector, depth, conditions)])
+        return self._hits(_mixed(legs)[:top_k], question)
+
+    def _lexical(self, question: Question, conditions: Sequence[Json], size: int) -> Json:
+        boosts = {self._fields.text: 1.0, **({self._fields.title: _TITLE_BOOST} if self._fields.title else {})}
+        words = " ".join(word for word, weight in question.words.items() if weight == 1.0)
+        clauses: list[Json] = [
+            {"match": {field: {"query": words, "boost": boost}}} for field, boost in boosts.items() if words
+        ]
+        phrases = [
+            {"match_phrase": {self._fields.text: {"query": phrase, "boost": scoring.PHRASE_WEIGHT}}}
+            for phrase in question.phrases
+        ]
+        query = {"bool": {"should": [*clauses, *phrases], "minimum_should_match": 1, "filter": list(conditions)}}
+        if not words:
+            query = {"bool": {"must": phrases, "filter": list(conditions)}}
+        return {"query": query, "size": size, **self._shown()}
+
+    def _nearest(self, vector: Vector, count: int, conditions: Sequence[Json]) -> Json:
+        body = self._dialect.nearest(
+            vector.tolist(), count, {"bool": {"filter": list(conditions)}}, field=self._fields.vector
+        )
+        return {**body, **self._shown()}
+
+    def _shown(self) -> Json:
+        excluded = [self._fields.vector] if self._fields.vector else []
+        return {"_source": {"excludes": excluded}, "track_total_hits": False}
+
+    def _many(self, bodies: Sequence[Json]) -> list[list[_Row]]:
+        lines = [line for body in bodies for line in (b"{}", _encode(body))]
+        answers = self._dialect.request("POST", f"/{self._index}/_msearch", lines=lines)["responses"]
+        return [self._rows(answer) for answer in answers]
+
+    def _rows(self, answer: Json) -> list[_Row]:
+        if "error" in answer:
+            raise refusal(self._dialect.place, answer.get("status", 400), answer)
+        rows = answer["hits"]["hits"]
+        return [_Row(row["_id"], float(row["_score"] or 0.0), row.get("_source") or {}) for row in rows]
+
+    def _hits(self, rows: Sequence[_Row], question: Question) -> list[Hit]:
+        texts = [self._fields.text_of(row.source) for row in rows]
+        sought = wanted(question, _LANGUAGE, texts)
+        return [self._hit(row, text, passage(text, sought)) for row, text in zip(rows, texts, strict=True)]
+
+    def _hit(self, row: _Row, text: str, span: tuple[int, int]) -> Hit:
+        fields = self._fields
+        page = fields.page_of(row.source)
+        return Hit(
+            doc_id=fields.document_of(row.id, row.source),
+            chunk_id=row.id,
+            preview=folded_whitespace(text[span[0] : span[1]]),
+            score=row.score,
+            pages=(page,) if page else (),
+            title=fields.title_of(row.source),
+            source=fields.source_of(row.source),
+            metadata=row_metadata(row.source, fields),
+        )
+
+    def _loaded(self) -> Embedder:
+        dimensions = self._found_dimensions()
+        with self._lock:
+            if self._embedder is None:
+                if self._make_embedder is None:
+                    raise ConfigError("searching by meaning needs an embedder, and none was given")
+                embedder = self._make_embedder(dimensions)
+                if embedder is None or embedder.dimensions != dimensions:
+                    made = f"{embedder.name} makes {embedder.dimensions}" if embedder else "there is no embedder"
+                    raise IndexMismatch(
+                        f"the vectors of {self._dialect.place} have {dimensions} dimensions, and {made}",
+                        hint="name the embedder that made them: spec in the table [embedder]",
+                    )
+                self._embedder = embedder
+            return self._embedder
+
+    def _found_dimensions(self) -> int:
+        name = self._fields.vector
+        if not name:
+            raise ConfigError(
+                f"no vectors of {self._dialect.place} were named, so it is not searched by meaning",
+                hint="search by words, or name the field: vector in the table [retriever.fields]",
+            )
+        mapped = self._mapping["properties"][name]
+        return int(mapped.get("dims") or mapped.get("dimension") or 0)
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def get(self, doc_id: str) -> RetrievedDocument:
+        """The whole document: the text of its rows, in the order of their pages.
+
+        Raises:
+            DocumentNotFound: there is none with this id, or none that the mandatory filter lets through.
+        """
+        rows = list(self._rows_of(doc_id))
+        if not rows:
+            raise DocumentNotFound(f"no document `{doc_id}` in the index", hint="ids come with the results of a search")
+        fields = self._fields
+        texts = [fields.text_of(row.source) for row in rows]
+        content = "\n".join(texts)
+        starts = [0]
+        for text in texts[:-1]:
+            starts.append(starts[-1] + len(text) + 1)
+        has_pages = any(fields.page_of(row.source) for row in rows)
+        return RetrievedDocument(
+            doc_id=doc_id,
+            content=content,
+            title=fields.title_of(rows[0].source),
+            source=fields.source_of(rows[0].source),
+            pages=tuple(starts) if has_pages else (),
+            page_labels=tuple(str(fields.page_of(row.source)) for row in rows) if has_pages else (),
+            metadata=row_metadata(rows[0].source, fields),
+        )
+
+    def _rows_of(self, doc_id: str) -> Iterator[_Row]:
+        own = self._fields.document_condition(doc_id)
+        order = [{self._fields.page: "asc"}] if self._fields.page else []
+        tie = {self._path(self._fields.document): "asc"} if self._fields.document else None
+        body: Json = {"query": {"bool": {"filter": [own, *self._conditions(None)]}}, "size": _BATCH, **self._shown()}
+        body["sort"] = [*order, *([tie] if tie else []), {"_doc": "asc"}]
+        point = self._dialect.open_point_in_time(self._index, "2m")
+        try:
+            while True:
+                body["pit"] = {"id": point, "keep_alive": "2m"}
+                answer = self._dialect.request("POST", "/_search", body=body)
+                yield from self._rows(answer)
+                found = answer["hits"]["hits"]
+                if len(found) < _BATCH:
+                    return
+                body["search_after"] = found[-1]["sort"]
+        finally:
+            self._dialect.close_point_in_time(point)
+
+    # --- counting ---------------------------------------------------------------------------------------------------
+
+    def count(self, query: str = "", *, filters: FilterLike = None) -> int:
+        """How many documents have a row that matches the filter and holds all words."""
+        conditions = self._conditions(filters) + self._holding(query)
+        body: Json = {"query": {"bool": {"filter": conditions}}, "size": 0, "track_total_hits": True}
+        if self._fields.document:
+            counted = {"cardinality": {"field": self._path(self._fields.document), "precision_threshold": 40_000}}
+            body["aggs"] = {"documents": counted}
+        answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
+        if self._fields.document:
+            return int(answer["aggregations"]["documents"]["value"])
+        return int(answer["hits"]["total"]["value"])
+
+    def facets(self, field: str, *, query: str = "", filters: FilterLike = None, top_k: int = 20) -> Sequence[Facet]:
+        """The most frequent values of a field, counted in rows, ties by value.
+
+        Raises:
+            FilterError: there is no such field.
+        """
+        if field not in self._types:
+            resolve(parse({field: {"exists": True}}) or _unreachable(), self._types)
+        conditions = self._conditions(filters) + self._holding(query)
+        return self._values([field], conditions, max(top_k, 1))[field][: max(top_k, 0)]
+
+    def scan(
+        self, *, query: str = "", filters: FilterLike = None, after: str = "", limit: int | None = None
+    ) -> Iterator[DocumentSummary]:
+        """Every document with a matching row once, ordered by id, beginning behind the id `after`."""
+        conditions = self._conditions(filters) + self._holding(query)
+        return self._scan(conditions, after, limit)
+
+    def _scan(self, conditions: list[Json], after: str, limit: int | None) -> Iterator[DocumentSummary]:
+        field = self._fields.document
+        if not field:
+            raise ConfigError(
+                f"the documents of {self._dialect.place} cannot be listed",
+                hint="name the field that tells a row's document: document in the table [retriever.fields]",
+            )
+        sources = [{"id": {"terms": {"field": self._path(field)}}}]
+        composite: Json = {"size": _BATCH, "sources": sources}
+        if after:
+            composite["after"] = {"id": after}
+        left = limit
+        while left is None or left > 0:
+            top = {"top_hits": {"size": 1, "_source": {"excludes": [self._fields.text, self._fields.vector or ""]}}}
+            body = {
+                "query": {"bool": {"filter": conditions}},
+                "size": 0,
+                "aggs": {"ids": {"composite": composite, "aggs": {"row": top}}},
+            }
+            answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)["aggregations"]["ids"]
+            for bucket in answer["buckets"][:left]:
+                source = bucket["row"]["hits"]["hits"][0]["_source"]
+                yield DocumentSummary(
+                    doc_id=str(bucket["key"]["id"]),
+                    title=self._fields.title_of(source),
+                    source=self._fields.source_of(source),
+                    pages=bucket["doc_count"] if self._fields.page else 0,
+                    metadata=row_metadata(source, self._fields),
+                )
+            left = None if left is None else left - len(answer["buckets"])
+            if "after_key" not in answer:
+                return
+            composite["after"] = answer["after_key"]
+
+    def describe(self) -> CorpusDescription:
+        """Counts, fields with types and examples."""
+        conditions = self._conditions(None)
+        values = self._values(list(self._types), conditions, _EXAMPLES)
+        body = {"query": {"bool": {"filter": conditions}}}
+        rows = int(self._dialect.request("POST", f"/{self._index}/_count", body=body)["count"])
+        return CorpusDescription(
+            documents=self.count(),
+            chunks=rows,
+            vectors=rows if self._fields.vector else 0,
+            fields=tuple(
+                FieldInfo(
+                    name=name,
+                    type=self._types[name],
+                    documents=sum(facet.count for facet in facets),
+                    examples=tuple(facet.value for facet in facets),
+                )
+                for name, facets in values.items()
+                if facets
+            ),
+        )
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._dialect.close()
+
+    def _values(self, names: Sequence[str], conditions: Sequence[Json], most: int) -> dict[str, list[Facet]]:
+        aggs = {str(number): {"terms": {"field": self._path(name), "size": most}} for number, name in enumerate(names)}
+        body = {"query": {"bool": {"filter": list(conditions)}}, "size": 0, "aggs": aggs}
+        answer = self._dialect.request("POST", f"/{self._index}/_search", body=body).get("aggregations", {})
+        found = {}
+        for number, name in enumerate(names):
+            facets = [_facet(bucket, self._types[name]) for bucket in answer[str(number)]["buckets"]]
+            found[name] = sorted(facets, key=lambda facet: (-facet.count, facet.value))
+        return found
+
+    def _holding(self, query: str) -> list[Json]:
+        question = take_apart(query, _LANGUAGE)
+        words = [word for word, weight in question.words.items() if weight == 1.0]
+        text = self._fields.text
+        return [
+            *({"match": {text: {"query": word, "operator": "and"}}} for word in words),
+            *({"match_phrase": {text: phrase}} for phrase in question.phrases),
+        ]
+
+    def _conditions(self, filters: FilterLike) -> list[Json]:
+        """What holds for this call, those conditions that nobody can take away first."""
+        given = [each for each in (self._must, parse(filters)) if each is not None]
+        return [condition(resolve(each, self._types), self._found) for each in given]
+
+    def _path(self, field: str) -> str:
+        known = self._found.get(field)
+        return known.path if known else field
+
+
+def _mixed(legs: Sequence[Sequence[_Row]]) -> list[_Row]:
+    """The rows of both legs in one order."""
+    numbers: dict[str, int] = {}
+    rows: dict[int, _Row] = {}
+    ranked = []
+    for leg in legs:
+        keys = [numbers.setdefault(row.id, len(numbers)) for row in leg]
+        rows |= {key: row for key, row in zip(keys, leg, strict=True) if key not in rows}
+        scores = np.array([row.score for row in leg], np.float32)
+        ranked.append(Ranked(np.array(keys, np.int64), scores, np.zeros(len(leg), np.int64)))
+    lexical, semantic = ranked
+    order = scoring.mixed(
+        Candidates(lexical=lexical, semantic=semantic, rows=np.empty(0, np.intp), prior=Ranked.empty())
+    )
+    found = zip(order.keys.tolist(), order.scores.tolist(), strict=True)
+    return [_Row(rows[key].id, score, rows[key].source) for key, score in found]
+
+
+def _facet(bucket: Mapping[str, Any], kind: str) -> Facet:
+    if kind == "boolean":
+        return Facet(value=bool(bucket["key"]), count=bucket["doc_count"])
+    if kind == "date":
+        return Facet(value=str(bucket.get("key_as_string", bucket["key"])), count=bucket["doc_count"])
+    return Facet(value=bucket["key"], count=bucket["doc_count"])
+
+
+def _unreachable() -> Any:
+    raise FilterError("there is no such field")
