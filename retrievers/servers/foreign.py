@@ -7,23 +7,21 @@ mapping gives it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from retrievers.embedded import scoring
 from retrievers.embedded.querying import Question, take_apart
-from retrievers.embedded.scoring import Candidates, Ranked
 from retrievers.errors import ConfigError, DocumentNotFound, FilterError, IndexMismatch
 from retrievers.filters import parse, resolve
 from retrievers.protocols import Embedder, FilterLike
 from retrievers.servers.connecting import refusal
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.foreign_fields import ForeignFields, condition, row_metadata, types_in_mapping
+from retrievers.servers.foreign_rows import Row, facet_of, mixed
 from retrievers.servers.looking import mapping_under
 from retrievers.servers.showing import wanted
 from retrievers.snippets import folded_whitespace, passage
@@ -36,15 +34,6 @@ _TITLE_BOOST: Final = 0.5
 _LANGUAGE: Final = ("en",)
 """Whose question words are left out of a query; the texts are read by the analysers of their own mapping."""
 _encode: Final = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A row that was found."""
-
-    id: str
-    score: float
-    source: Json
 
 
 class ForeignRetriever:
@@ -125,7 +114,7 @@ class ForeignRetriever:
         depth = min(max(scoring.DEPTH, top_k), WINDOW)
         vector = self._loaded().embed_query(query)
         legs = self._many([self._lexical(question, conditions, depth), self._nearest(vector, depth, conditions)])
-        return self._hits(_mixed(legs)[:top_k], question)
+        return self._hits(mixed(legs)[:top_k], question)
 
     def _lexical(self, question: Question, conditions: Sequence[Json], size: int) -> Json:
         boosts = {self._fields.text: 1.0, **({self._fields.title: _TITLE_BOOST} if self._fields.title else {})}
@@ -152,23 +141,23 @@ class ForeignRetriever:
         excluded = [self._fields.vector] if self._fields.vector else []
         return {"_source": {"excludes": excluded}, "track_total_hits": False}
 
-    def _many(self, bodies: Sequence[Json]) -> list[list[_Row]]:
+    def _many(self, bodies: Sequence[Json]) -> list[list[Row]]:
         lines = [line for body in bodies for line in (b"{}", _encode(body))]
         answers = self._dialect.request("POST", f"/{self._index}/_msearch", lines=lines)["responses"]
         return [self._rows(answer) for answer in answers]
 
-    def _rows(self, answer: Json) -> list[_Row]:
+    def _rows(self, answer: Json) -> list[Row]:
         if "error" in answer:
             raise refusal(self._dialect.place, answer.get("status", 400), answer)
         rows = answer["hits"]["hits"]
-        return [_Row(row["_id"], float(row["_score"] or 0.0), row.get("_source") or {}) for row in rows]
+        return [Row(row["_id"], float(row["_score"] or 0.0), row.get("_source") or {}) for row in rows]
 
-    def _hits(self, rows: Sequence[_Row], question: Question) -> list[Hit]:
+    def _hits(self, rows: Sequence[Row], question: Question) -> list[Hit]:
         texts = [self._fields.text_of(row.source) for row in rows]
         sought = wanted(question, _LANGUAGE, texts)
         return [self._hit(row, text, passage(text, sought)) for row, text in zip(rows, texts, strict=True)]
 
-    def _hit(self, row: _Row, text: str, span: tuple[int, int]) -> Hit:
+    def _hit(self, row: Row, text: str, span: tuple[int, int]) -> Hit:
         fields = self._fields
         page = fields.page_of(row.source)
         return Hit(
@@ -236,7 +225,7 @@ class ForeignRetriever:
             metadata=row_metadata(rows[0].source, fields),
         )
 
-    def _rows_of(self, doc_id: str) -> Iterator[_Row]:
+    def _rows_of(self, doc_id: str) -> Iterator[Row]:
         own = self._fields.document_condition(doc_id)
         order = [{self._fields.page: "asc"}] if self._fields.page else []
         tie = {self._path(self._fields.document): "asc"} if self._fields.document else None
@@ -353,7 +342,7 @@ class ForeignRetriever:
         answer = self._dialect.request("POST", f"/{self._index}/_search", body=body).get("aggregations", {})
         found = {}
         for number, name in enumerate(names):
-            facets = [_facet(bucket, self._types[name]) for bucket in answer[str(number)]["buckets"]]
+            facets = [facet_of(bucket, self._types[name]) for bucket in answer[str(number)]["buckets"]]
             found[name] = sorted(facets, key=lambda facet: (-facet.count, facet.value))
         return found
 
@@ -374,32 +363,6 @@ class ForeignRetriever:
     def _path(self, field: str) -> str:
         known = self._found.get(field)
         return known.path if known else field
-
-
-def _mixed(legs: Sequence[Sequence[_Row]]) -> list[_Row]:
-    """The rows of both legs in one order."""
-    numbers: dict[str, int] = {}
-    rows: dict[int, _Row] = {}
-    ranked = []
-    for leg in legs:
-        keys = [numbers.setdefault(row.id, len(numbers)) for row in leg]
-        rows |= {key: row for key, row in zip(keys, leg, strict=True) if key not in rows}
-        scores = np.array([row.score for row in leg], np.float32)
-        ranked.append(Ranked(np.array(keys, np.int64), scores, np.zeros(len(leg), np.int64)))
-    lexical, semantic = ranked
-    order = scoring.mixed(
-        Candidates(lexical=lexical, semantic=semantic, rows=np.empty(0, np.intp), prior=Ranked.empty())
-    )
-    found = zip(order.keys.tolist(), order.scores.tolist(), strict=True)
-    return [_Row(rows[key].id, score, rows[key].source) for key, score in found]
-
-
-def _facet(bucket: Mapping[str, Any], kind: str) -> Facet:
-    if kind == "boolean":
-        return Facet(value=bool(bucket["key"]), count=bucket["doc_count"])
-    if kind == "date":
-        return Facet(value=str(bucket.get("key_as_string", bucket["key"])), count=bucket["doc_count"])
-    return Facet(value=bucket["key"], count=bucket["doc_count"])
 
 
 def _unreachable() -> Any:
