@@ -11,6 +11,7 @@ from ingest.types import Parsed, SourceFile
 from retrievers.types import MetadataValue
 
 _SLUG_LENGTH = 80
+_SOURCE = "text/x-"
 _TITLE_LENGTH = 300
 _HASH_DIGITS = 8
 _NOT_IN_SLUGS = re.compile(r"[^\w.]+")
@@ -38,6 +39,8 @@ def document_id(name: str, content_hash: str) -> str:
 
 def title_of(parsed: Parsed, name: str) -> str:
     """What the content calls itself, else its first heading, else the words of the file's name."""
+    if parsed.media_type.startswith(_SOURCE):
+        return name  # and not the first of its functions
     for candidate in (parsed.title, *(heading.title for heading in parsed.headings[:1])):
         title = _SPACES.sub(" ", _PROGRAM.sub("", candidate)).strip()
         if _is_title(title):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ingest.parsers.code_languages import BY_EXTENSION as SOURCE_EXTENSIONS
+
 _BIFF = ("Workbook", "Book")
+_TEXTS = ("txt", "text", "log", "yaml", "yml", "toml", "ini", "cfg", "conf", "properties", "vtt", "srt")
 _ODF = "application/vnd.oasis.opendocument"
 _OOXML = "application/vnd.openxmlformats-officedocument"
 
@@ -72,11 +75,13 @@ FORMATS = (
     Format("rtf", "application/rtf", ("rtf",), "ingest.parsers.rtf:parse", detected=(".rtf",)),
     Format("epub", "application/epub+zip", ("epub",), "ingest.parsers.epub:parse", parts=("META-INF/container.xml",)),
     Format("xml", "application/xml", ("xml", "nxml", "jats", "rss", "atom", "svg"), "ingest.parsers.xml:parse"),
-    Format("rst", "text/x-rst", ("rst", "rest"), "ingest.parsers.markup:parse_rst"),
+    Format("rst", "text/prs.fallenstein.rst", ("rst", "rest"), "ingest.parsers.markup:parse_rst"),
     Format("org", "text/org", ("org",), "ingest.parsers.markup:parse_org"),
     Format("asciidoc", "text/asciidoc", ("adoc", "asciidoc"), "ingest.parsers.markup:parse_asciidoc"),
     Format("latex", "application/x-latex", ("tex", "latex", "ltx"), "ingest.parsers.markup:parse_latex"),
-    Format("text", "text/plain", ("txt", "text", "log"), "ingest.parsers.text:parse"),
+    Format("text", "text/plain", _TEXTS, "ingest.parsers.text:parse"),
+    Format("code", "text/x-source", tuple(SOURCE_EXTENSIONS), "ingest.parsers.code:parse"),
+    Format("notebook", "application/x-ipynb+json", ("ipynb",), "ingest.parsers.notebook:parse"),
     Format("csv", "text/csv", ("csv",), "ingest.parsers.tabular:parse_csv"),
     Format("tsv", "text/tab-separated-values", ("tsv", "tab"), "ingest.parsers.tabular:parse_tsv"),
     Format("json", "application/json", ("json",), "ingest.parsers.json:parse"),

@@ -37,7 +37,7 @@ _NAMES = {"authors": "author", "date": "created", "revdate": "created", "lang": 
 
 def parse_rst(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
     """A reStructuredText file as one document."""
-    yield _read(path, "text/x-rst", _rst_headings, _keys(_RST_KEY))
+    yield _read(path, "text/prs.fallenstein.rst", _rst_headings, _keys(_RST_KEY))
 
 
 def parse_org(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
