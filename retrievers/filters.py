@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final, TypeAlias, assert_never
 
+from retrievers.arguments import whole
 from retrievers.errors import FilterError
 from retrievers.fields import FieldTypes, Types, comparables, interval, keyword, number
 from retrievers.types import FieldType
@@ -212,7 +213,9 @@ def _resolve_leaf(filter: Leaf, types: Types) -> Filter:
             return _between(filter, types)
         case Prefix(field, _) if "keyword" not in types:
             raise FilterError(f"field `{field}` is a {types[0]}: `prefix` is for keywords")
-        case Exists() | Prefix():
+        case Prefix(field, prefix):
+            return Prefix(field, whole(prefix))
+        case Exists():
             return filter
         case _ as unreachable:
             assert_never(unreachable)
@@ -269,7 +272,8 @@ def _read(value: Scalar, kind: FieldType, end: bool = False) -> Scalar | None:
     """What a value of a filter means in a field of this type, or None; of a date its first instant or its last."""
     match kind:
         case "keyword":
-            return None if isinstance(value, bool | float) else keyword(value)
+            text = None if isinstance(value, bool | float) else keyword(value)
+            return None if text is None else whole(text)
         case "boolean" if isinstance(value, bool):
             return value
         case "boolean" if isinstance(value, str) and value.lower() in ("true", "false"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from retrievers.embedded.layout import erase_index, read_manifest
+from retrievers.embedded.layout import read_manifest
 from retrievers.embedded.reader import EmbeddedRetriever
 from retrievers.embedded.writer import EmbeddedWriter
 
-__all__ = ["EmbeddedRetriever", "EmbeddedWriter", "embedder_of", "erase_index"]
+__all__ = ["EmbeddedRetriever", "EmbeddedWriter", "embedder_of"]
 
 
 def embedder_of(path: Path) -> str:

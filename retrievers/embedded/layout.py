@@ -174,23 +174,6 @@ def _write_durably(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-def erase_index(path: Path) -> None:
-    """Remove an index: our files and nothing else. Without an index nothing happens.
-
-    Raises:
-        ConfigError: there is something else at the path.
-        IndexLocked: a writer is at work.
-    """
-    if not path.exists():
-        return
-    if not (path / MANIFEST).exists() and any(_is_foreign(entry) for entry in path.iterdir() if entry.name != LOCK):
-        raise _no_index(path)
-    with Lock(path):
-        (path / MANIFEST).unlink(missing_ok=True)  # first: what follows may be interrupted
-        shutil.rmtree(path / TEXT, ignore_errors=True)
-        shutil.rmtree(path / VECTORS, ignore_errors=True)
-
-
 class Lock:
     """The right to write to an index, held until `release` or the end of the process, however it ends.
 

@@ -9,26 +9,26 @@ from threading import Lock
 
 import numpy as np
 
+from retrievers.arguments import count_argument, text_argument
 from retrievers.embedded import scoring
 from retrievers.embedded.analysis import is_cjk
 from retrievers.embedded.documents import DocumentReader
 from retrievers.embedded.duplicates import collapsed, naming_duplicates
 from retrievers.embedded.exporting import exported
+from retrievers.embedded.hits import hit_of
 from retrievers.embedded.layout import TEXT, damaged, open_text, read_manifest
 from retrievers.embedded.matching import wanted
 from retrievers.embedded.querying import Question
 from retrievers.embedded.readonly import ReadableFolder
-from retrievers.embedded.records import UnitRecord
 from retrievers.embedded.rows import language_code
 from retrievers.embedded.scan import nearest_units
 from retrievers.embedded.scoring import Candidates, Ranked
-from retrievers.embedded.snapshot import Address, Snapshot
+from retrievers.embedded.snapshot import Snapshot
 from retrievers.embedded.vectors import END, START, Rows
 from retrievers.embedders import spec_of
 from retrievers.errors import ConfigError, EngineUnavailable, IndexMismatch
 from retrievers.filters import Filter
 from retrievers.protocols import Embedder, FilterLike
-from retrievers.snippets import Sought, folded_whitespace, passage
 from retrievers.types import (
     CorpusDescription,
     DocumentSummary,
@@ -78,13 +78,14 @@ class EmbeddedRetriever:
             FilterError: an unknown field or a wrong type.
         """
         now, question, passing = self._asked(query, filters)
+        top_k = count_argument("top_k", top_k)
         if top_k < 1:
             return []
         if question.is_empty:
             return _without_words(now, passing, top_k) if filters else []
         sought = wanted(now, question)
         found = now.search(now.queries.lexical(question), top_k, passing)
-        return naming_duplicates(now, [_hit(now, address, score, sought) for score, address in found])
+        return naming_duplicates(now, [hit_of(now, address, score, sought) for score, address in found])
 
     def vector_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
         """By meaning: the units whose best chunk is most similar.
@@ -95,6 +96,7 @@ class EmbeddedRetriever:
             EngineUnavailable: its vectors are still to be made.
         """
         now, question, passing = self._asked(query, filters)
+        top_k = count_argument("top_k", top_k)
         if top_k < 1 or not query.strip() or not now.documents:
             return []
         self._require_vectors(now)
@@ -108,6 +110,7 @@ class EmbeddedRetriever:
             FilterError: an unknown field or a wrong type.
         """
         now, question, passing = self._asked(query, filters)
+        top_k = count_argument("top_k", top_k)
         if top_k < 1:
             return []
         if question.is_empty:
@@ -119,7 +122,7 @@ class EmbeddedRetriever:
     def _asked(self, query: str, filters: FilterLike) -> tuple[Snapshot, Question, Filter | None]:
         """The newest state, and what is asked of it."""
         now = self.snapshot()
-        return now, now.question(query), collapsed(now, now.resolved(filters))
+        return now, now.question(text_argument("the query", query)), collapsed(now, now.resolved(filters))
 
     def candidates(self, query: str, filters: FilterLike = None, depth: int = scoring.DEPTH) -> Candidates:
         """What `hybrid_search` mixes, as arrays: for experiments with the mix."""
@@ -156,7 +159,7 @@ class EmbeddedRetriever:
         places = now.by_keys(keys)
         sought = wanted(now, question)
         hits = [
-            _hit(now, places[key], float(score), sought, _chunk_span(now, best.get(key)))
+            hit_of(now, places[key], float(score), sought, _chunk_span(now, best.get(key)))
             for key, score in zip(keys, ranked.scores[:top_k], strict=True)
             if key in places
         ]
@@ -170,7 +173,7 @@ class EmbeddedRetriever:
         Raises:
             DocumentNotFound: there is none with this id.
         """
-        return self._documents().get(doc_id)
+        return self._documents().get(text_argument("doc_id", doc_id))
 
     def read(self, doc_id: str, start: int, end: int) -> Span:
         """The text between two offsets, cut to the document's length.
@@ -178,7 +181,9 @@ class EmbeddedRetriever:
         Raises:
             DocumentNotFound: there is none with this id.
         """
-        return self._documents().read(doc_id, start, end)
+        return self._documents().read(
+            text_argument("doc_id", doc_id), count_argument("start", start), count_argument("end", end)
+        )
 
     def read_pages(self, doc_id: str, first: int, last: int) -> Sequence[Page]:
         """The pages `first` to `last`, 1-based, both included, those that exist.
@@ -186,11 +191,13 @@ class EmbeddedRetriever:
         Raises:
             DocumentNotFound: there is none with this id.
         """
-        return self._documents().read_pages(doc_id, first, last)
+        return self._documents().read_pages(
+            text_argument("doc_id", doc_id), count_argument("first", first), count_argument("last", last)
+        )
 
     def count(self, query: str = "", *, filters: FilterLike = None) -> int:
         """How many documents match the filter and hold all words and phrases, each in some place of the document."""
-        return self._documents().count(query, filters)
+        return self._documents().count(text_argument("the query", query), filters)
 
     def facets(self, field: str, *, query: str = "", filters: FilterLike = None, top_k: int = 20) -> Sequence[Facet]:
         """The most frequent values of a field, counted in documents, ties by value.
@@ -198,13 +205,20 @@ class EmbeddedRetriever:
         Raises:
             FilterError: there is no such field.
         """
-        return self._documents().facets(field, query, filters, top_k)
+        return self._documents().facets(
+            text_argument("field", field), text_argument("the query", query), filters, count_argument("top_k", top_k)
+        )
 
     def scan(
         self, *, query: str = "", filters: FilterLike = None, after: str = "", limit: int | None = None
     ) -> Iterator[DocumentSummary]:
         """Every matching document once, ordered by id, as of now, beginning behind the id `after`."""
-        return self._documents().scan(query, filters, after, limit)
+        return self._documents().scan(
+            text_argument("the query", query),
+            filters,
+            text_argument("after", after),
+            None if limit is None else count_argument("limit", limit),
+        )
 
     def describe(self) -> CorpusDescription:
         """Counts, fields with types and examples, languages, embedder."""
@@ -307,39 +321,5 @@ def _chunk_span(now: Snapshot, row: int | None) -> tuple[int, int] | None:
 
 def _without_words(now: Snapshot, passing: Filter | None, top_k: int) -> list[Hit]:
     """A query of no words finds, with a filter, the beginnings of what passes."""
-    hits = [_hit(now, address, 0.0, ()) for _, address in now.search(now.heads(passing), top_k)]
+    hits = [hit_of(now, address, 0.0, ()) for _, address in now.search(now.heads(passing), top_k)]
     return naming_duplicates(now, hits)
-
-
-def _hit(
-    now: Snapshot,
-    address: Address,
-    score: float,
-    sought: Sequence[Sought],
-    within: tuple[int, int] | None = None,
-) -> Hit:
-    """Make the result of a unit: its best passage, within the given span of the document where there is one."""
-    unit, text = now.unit(address)
-    first, last = _clipped(unit, within)
-    if (first, last) != (unit.start, unit.end):
-        text = text[first - unit.start : last - unit.start]
-    begin, end = passage(text, sought)
-    return Hit(
-        doc_id=unit.doc_id,
-        chunk_id=unit.chunk_id,
-        preview=folded_whitespace(text[begin:end]),
-        score=score,
-        start=first + begin,
-        end=first + end,
-        pages=(unit.page,) if unit.page else (),
-        title=unit.title,
-        source=unit.source,
-        metadata=unit.told,
-    )
-
-
-def _clipped(unit: UnitRecord, within: tuple[int, int] | None) -> tuple[int, int]:
-    if within is None:
-        return unit.start, unit.end
-    first, last = max(unit.start, within[0]), min(unit.end, within[1])
-    return (first, last) if first < last else (unit.start, unit.end)

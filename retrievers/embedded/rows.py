@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import tantivy
 
+from retrievers.arguments import whole
 from retrievers.embedded.analysis import Analyser, analyser_of, parts_by_unit
 from retrievers.embedded.catalogue import Catalogue, Values
 from retrievers.embedded.records import (
@@ -29,7 +30,6 @@ MOST_NAMED_SOURCES: Final = 8
 """Of a document with more paths the words of the first ones are enough."""
 
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _EXTENSION: Final = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 
@@ -222,7 +222,7 @@ def without_surrogates(document: Document, chunks: Sequence[Chunk]) -> tuple[Doc
 
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
+        return whole(value)
     if isinstance(value, Mapping):
         return {_whole(name): _whole(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
