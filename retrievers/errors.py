@@ -9,6 +9,7 @@ RetrieverError
   x FilterError          an unknown field, operator or type in a filter
   x EngineUnavailable    transient: trying again may help
   x EngineRejected       the engine said no: trying again does not help
+  x RetrieverFailed      a retriever of one's own raised something that is none of these
 """
 
 from __future__ import annotations
@@ -82,3 +83,16 @@ class EngineRejected(RetrieverError):
     """The engine refused the request; the same request will be refused again."""
 
     exit_code = 6
+
+
+class RetrieverFailed(RetrieverError):
+    """A retriever of one's own raised something else than these errors; `kind` is the name of its class.
+
+    The message of what it raised is left out, since it may name hosts and credentials. It is the `__cause__`.
+    """
+
+    exit_code = 6
+
+    def __init__(self, message: str, *, hint: str = "", kind: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind

@@ -82,6 +82,8 @@ def _imported(target: str, spec: str, *, hint: str = "") -> Callable[..., Any]:
         raise ConfigError(f"cannot load `{spec}`: no module named {error.name}", hint=hint) from error
     except AttributeError as error:
         raise ConfigError(f"cannot load `{spec}`: {module_name} has no {attribute}") from error
+    except Exception as error:
+        raise ConfigError(f"cannot load `{spec}`: importing {module_name} raised {type(error).__name__}") from error
     if not callable(found):
         raise ConfigError(f"cannot load `{spec}`: {attribute} is no class or function")
     factory: Callable[..., Any] = found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from retrievers import plugins
 from retrievers.embedders import LOCAL_EMBEDDERS, spec_of
 from retrievers.errors import ConfigError
+from retrievers.foreign import guarded
 from retrievers.settings import EmbedderSettings, RetrieverSettings, ServerSettings, Settings, secret
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def open_retriever(
         return _by_scheme(scheme[1], url, options)
     if names_class(url):
         factory, _ = plugins.load("rlm_search.retrievers", url, {})
-        return cast("RetrieverProtocol", factory(**options))
+        with guarded(factory):
+            return cast("RetrieverProtocol", factory(**options))
     from retrievers.embedded import EmbeddedRetriever
 
     return EmbeddedRetriever(Path(url), embedder=_embedder_for(Path(url), embedder, about_embedder))
@@ -154,7 +156,8 @@ def _by_scheme(scheme: str, url: str, options: dict[str, Any]) -> RetrieverProto
         factory, _ = plugins.load("rlm_search.retrievers", scheme, {})
     except ConfigError:
         raise _no_engine(scheme) from None
-    return cast("RetrieverProtocol", factory(url, **options))
+    with guarded(factory):
+        return cast("RetrieverProtocol", factory(url, **options))
 
 
 def _no_engine(scheme: str) -> ConfigError:

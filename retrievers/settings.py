@@ -7,6 +7,7 @@ above) > user file > default. `config/default.toml` lists every key. Only settin
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -27,6 +28,9 @@ TABLES = (
 
 PROJECT_FILE = "rlm-search.toml"
 _PREFIX = "RLM_SEARCH_"
+_SECRET_NAME = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSWORDS|CREDENTIALS?)(?:_|$)", re.I)
+_SHORTEST_SECRET = 6
+"""Characters; a shorter value would be taken out of the middle of words."""
 
 
 class IndexSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -192,6 +196,16 @@ def secret(name: str, environment: Mapping[str, str] | None = None) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"cannot read the file that {name}_FILE names: {error.strerror}") from None
+
+
+def secret_values(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Values of the variables whose names say that they are secret, for taking them out of what is shown."""
+    environment = os.environ if environment is None else environment
+    return tuple(
+        value.strip()
+        for name, value in environment.items()
+        if _SECRET_NAME.search(name) and len(value.strip()) >= _SHORTEST_SECRET
+    )
 
 
 def _files(config_file: Path | None, environment: Mapping[str, str], folder: Path) -> list[tuple[str, Tables]]:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
 
+from retrievers.foreign import guarded
 from retrievers.normalise import as_document
 from retrievers.protocols import ReadsPages, ReadsSpans, RetrieverProtocol
 from retrievers.types import Page, RetrievedDocument, Span, pages_of
@@ -19,6 +20,7 @@ class Documents:
 
     Raises, in every method:
         DocumentNotFound: no such document.
+        RetrieverFailed: a retriever of one's own raised something else.
     """
 
     def __init__(self, retriever: RetrieverProtocol) -> None:
@@ -32,7 +34,8 @@ class Documents:
             if doc_id in self._kept:
                 self._kept.move_to_end(doc_id)
                 return self._kept[doc_id]
-        document = as_document(self._retriever.get(doc_id), doc_id)
+        with guarded(self._retriever, doc_id=doc_id):
+            document = as_document(self._retriever.get(doc_id), doc_id)
         with self._lock:
             self._kept[doc_id] = document
             while len(self._kept) > 1 and sum(len(d.content) for d in self._kept.values()) > _KEPT_CHARACTERS:
@@ -43,7 +46,8 @@ class Documents:
         """The text between two offsets, cut to the document's length, and the pages that it touches."""
         start, end = max(start, 0), max(end, 0)
         if isinstance(self._retriever, ReadsSpans):
-            return self._retriever.read(doc_id, start, max(end, start))
+            with guarded(self._retriever, doc_id=doc_id):
+                return self._retriever.read(doc_id, start, max(end, start))
         document = self.whole(doc_id)
         end = min(end, len(document.content))
         start = min(start, end)
@@ -58,7 +62,8 @@ class Documents:
     def pages(self, doc_id: str, first: int, last: int) -> Sequence[Page]:
         """The pages `first` to `last`, both included, those that exist; none for a document without pages."""
         if isinstance(self._retriever, ReadsPages):
-            return self._retriever.read_pages(doc_id, first, last)
+            with guarded(self._retriever, doc_id=doc_id):
+                return self._retriever.read_pages(doc_id, first, last)
         document = self.whole(doc_id)
         numbers = range(max(first, 1), min(last, len(document.pages)) + 1)
         return [_page(document, number) for number in numbers]

@@ -55,6 +55,7 @@ class Loop:
             RunFailed: the model does not get there.
             ModelError: it is away or refuses.
             SandboxError: the sandbox is broken.
+            RetrieverError: nothing could be searched, or nothing read, and the model found nothing.
         """
         self._repl.start(self._functions)
         while True:
@@ -155,6 +156,8 @@ class Loop:
 
     def _judge(self, finish: Finish) -> Answer | None:
         """Take the finish, or send it back with the reason."""
+        if not finish.found and self._run.broken is not None:
+            raise self._run.broken  # nobody has looked, whatever the model makes of it
         found = answers.checked(self._run, finish.text[: MAX_ANSWER_CHARACTERS + 1])
         if refusal := self._policy.refusal(self._run, finish, found):
             self._keep_draft(finish)

@@ -97,7 +97,7 @@ class RLM:
         )
         try:
             with closing(self._sandbox()) as sandbox:
-                answer = self._loop(run, sandbox).answer()
+                answer = self._answered(run, sandbox)
         except BudgetExceeded as spent:
             answer = answers.unfinished(run, "out_of_budget", spent.message)
         except RunFailed as failure:
@@ -107,6 +107,14 @@ class RLM:
             raise
         run.trace.emit(answers.closing_event(answer))
         return answer
+
+    def _answered(self, run: Run, sandbox: Sandbox) -> Answer:
+        try:
+            return self._loop(run, sandbox).answer()
+        except RunFailed as failure:
+            if run.broken is not None:
+                raise run.broken from failure  # what the model failed at
+            raise
 
     def _loop(self, run: Run, sandbox: Sandbox) -> Loop:
         root = TracedModel(MeteredModel(self.model, run.budget, "root"), run.trace, "root")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from retrievers.errors import (
     ConfigError,
@@ -15,7 +15,9 @@ from retrievers.errors import (
     FilterError,
     IndexMismatch,
     RetrieverError,
+    RetrieverFailed,
 )
+from retrievers.foreign import guarded
 from retrievers.protocols import RetrieverProtocol
 from rlm_search.budget import Budget
 from rlm_search.citations import Citations
@@ -27,6 +29,9 @@ from rlm_search.trace.trace import Trace
 from rlm_search.types import Limits, SearchRecord
 
 MAX_FILTER_CHARACTERS = 100_000
+
+Doing: TypeAlias = Literal["search", "read"]
+"""What a run does with its retriever."""
 
 
 class ToolError(ToldToModel, ValueError):
@@ -78,6 +83,8 @@ class Run:
         self._lock = Lock()
         self._searches: list[SearchRecord] = []
         self._reads = 0
+        self._works: set[Doing] = set()
+        self._troubles: dict[Doing, Exception] = {}
 
     def child(self, question: str, limits: Limits) -> Run:
         """A sub-run: its own loop and limits, within this budget; the same evidence and citations.
@@ -107,6 +114,42 @@ class Run:
         """Whether anything was searched or read."""
         with self._lock:
             return bool(self._searches or self._reads)
+
+    @property
+    def broken(self) -> Exception | None:
+        """Why nothing could be searched, or nothing that was found could be read; None where one of them worked.
+
+        A run that this is true of knows nothing of what the documents hold. A sub-run leaves it to its parent.
+        """
+        with self._lock:
+            failed = [error for doing, error in self._troubles.items() if doing not in self._works]
+        return failed[0] if failed and self._parent is None else None
+
+    @contextmanager
+    def trying(self, doing: Doing, *, doc_id: str = "") -> Iterator[None]:
+        """Remember whether this works at all; what is wrong with the arguments does not count."""
+        try:
+            with guarded(self.retriever, doc_id=doc_id):
+                yield
+        except FilterError:
+            raise
+        except DocumentNotFound as error:
+            if self.evidence.find(doc_id) is not None:
+                about = f"the index found the document `{doc_id}`, and cannot read it: {error.message}"
+                self._note(doing, EngineRejected(about))
+            raise
+        except Exception as error:
+            self._note(doing, error)
+            raise
+        self._note(doing, None)
+
+    def _note(self, doing: Doing, trouble: Exception | None) -> None:
+        for run in self._line():
+            with run._lock:
+                if trouble is None:
+                    run._works.add(doing)
+                else:
+                    run._troubles.setdefault(doing, trouble)
 
     def searched(self, event: Searched, number: int) -> None:
         """Record a search that gave `number` results."""
@@ -141,6 +184,8 @@ def telling(function: str, *, found: str = "") -> Iterator[None]:
     """
     try:
         yield
+    except RetrieverFailed as error:
+        raise ToolError(f"{function} does not work here ({error.kind}); try another way") from None
     except (FilterError, EngineRejected) as error:
         raise ToolError(f"{function}: {error.message}{_with(error.hint)}") from None
     except (DocumentNotFound, LookupError) as error:

@@ -43,19 +43,28 @@ def read_condition(text: str) -> dict[str, Any]:
     if match := _CONDITION.fullmatch(text):
         return _comparison(match["field"], match["operator"], match["value"], text)
     if match := _MEMBERSHIP.fullmatch(text):
-        values = [_value(part.strip()) for part in match["values"].strip("[]()").split(",") if part.strip()]
+        values = [_checked(part.strip(), text) for part in _listed(match["values"], text).split(",")]
         return {match["field"]: {"not": values} if match["not"] else values}
     raise _bad(text)
 
 
 def _comparison(field: str, operator: str, value: str, text: str) -> dict[str, Any]:
-    if not value:
-        raise _bad(text)
+    checked = _checked(value, text)
     if operator in _BOUNDS:
-        return {field: {_BOUNDS[operator]: _value(value)}}
+        return {field: {_BOUNDS[operator]: checked}}
     if operator == "^=":
         return {field: {"prefix": _unquoted(value)}}
-    return {field: {"not": _value(value)} if operator == "!=" else _value(value)}
+    return {field: {"not": checked} if operator == "!=" else checked}
+
+
+def _listed(values: str, text: str) -> str:
+    """What stands in the brackets of a list, if there are any; they come in pairs."""
+    first, last = values[0], values[-1]
+    if first not in "[(" and last not in "])":
+        return values
+    if first + last not in ("[]", "()"):
+        raise _bad(text)
+    return values[1:-1]
 
 
 def _from_json(text: str) -> dict[str, Any]:
@@ -63,9 +72,17 @@ def _from_json(text: str) -> dict[str, Any]:
         found = json.loads(text)
     except ValueError as error:
         raise click.BadParameter(f"{text!r} is no JSON: {error}", param_hint="--filter") from None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not found:
         raise _bad(text)
     return found
+
+
+def _checked(value: str, text: str) -> str | int:
+    """A value that is one: not empty, no second operator, no quotation mark that is never closed."""
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    if not value or (value[0] in "=<>!~^'\"" and not is_quoted):
+        raise _bad(text)
+    return _value(value)
 
 
 def _value(text: str) -> str | int:

@@ -109,12 +109,14 @@ def _unexpected(error: BaseException) -> int:
     import tempfile
     import traceback
 
+    from retrievers.redaction import redacted
+
     name = f"{type(error).__name__}: {one_line(str(error))}" if str(error) else type(error).__name__
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="rlm-search-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
         ) as file:
-            file.writelines(traceback.format_exception(error))
+            file.write(redacted("".join(traceback.format_exception(error))))
     except OSError:
         _say(f"unexpected {name}", "")
         return UNEXPECTED
@@ -123,9 +125,11 @@ def _unexpected(error: BaseException) -> int:
 
 
 def _say(message: str, hint: str) -> None:
-    tell(f"error: {message}")
+    from retrievers.redaction import redacted
+
+    tell(f"error: {redacted(message)}")
     if hint:
-        tell(f"hint: {hint}")
+        tell(f"hint: {redacted(hint)}")
 
 
 def _occupy_standard_descriptors() -> None:

@@ -48,6 +48,7 @@ def search(
       rlm-search search "capital expenditure 2018"
       rlm-search search '"free cash flow"' --mode lexical --filter 'year>=2019' --json
     """  # noqa: D301 - click reads the backspace character
+    from retrievers.foreign import guarded
     from retrievers.normalise import as_hits
     from retrievers.settings import SearchSettings
 
@@ -58,7 +59,8 @@ def search(
         raise click.UsageError(f"search.mode is {wanted.mode!r}: there are {', '.join(_METHODS)}")
     retriever = open_index(settings)
     started = time.perf_counter()
-    hits = as_hits(getattr(retriever, _METHODS[wanted.mode])(query, top_k=wanted.top_k, filters=filters))
+    with guarded(retriever):
+        hits = as_hits(getattr(retriever, _METHODS[wanted.mode])(query, top_k=wanted.top_k, filters=filters))
     seconds = time.perf_counter() - started
     if as_json:
         printing.put_json(_as_json(query, wanted.mode, filters, hits, seconds))

@@ -107,11 +107,13 @@ def _no_such_pages(document: RetrievedDocument) -> Exception:
 
 def _suggestion(retriever: RetrieverProtocol, doc_id: str) -> str:
     """Ids that look like an unknown one, where the index can list its neighbours."""
+    from retrievers.foreign import guarded
     from retrievers.protocols import Scans
 
     if not isinstance(retriever, Scans):
         return ""
     before = doc_id[: max(3, len(doc_id) // 2)]
-    near = [document.doc_id for document in islice(retriever.scan(after=before, limit=_NEIGHBOURS), _NEIGHBOURS)]
+    with guarded(retriever):
+        near = [document.doc_id for document in islice(retriever.scan(after=before, limit=_NEIGHBOURS), _NEIGHBOURS)]
     close = [name for name in near if name.startswith(doc_id)] or get_close_matches(doc_id, near, n=3)
     return f"did you mean {' or '.join(close[:3])}?" if close else ""

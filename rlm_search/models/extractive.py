@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
+from rlm_search.policy import RunFailed
 from rlm_search.types import CallOptions, Completion, Message, Usage
 
 NAME = "extractive"
@@ -22,16 +23,20 @@ for sentence in ranked[0][:10]:
     print(sentence)"""
 
 _ANSWER = """lines = []
+unread = len(set().union(*(reader.unread for reader in readers)))
+left_out = f" ({unread} of the documents that were found could not be read.)" if unread else ""
 for sentence in best:
     marker = cite({"doc_id": sentence.doc_id, "start": sentence.start, "end": sentence.end}, sentence.text)
     lines.append(f"{quoted(sentence.text)} {marker}")
 if not lines:
     unknown = ", ".join(readers[0].unknown)
     missing = f" No document has the words: {unknown}." if unknown else ""
-    FINAL(f"No passage answers this.{missing}", found=False)
+    FINAL(f"No passage answers this.{missing}{left_out}", found=False)
 else:
     if asks_to_count(question) and len(lines) > 1:
         lines.append("(Nothing was counted: these are the passages that fit best.)")
+    if left_out:
+        lines.append(left_out.strip())
     FINAL("\\n".join(lines))"""
 
 _BY_WORDS = """readers = [Reader(part, es_search, es_read) for part in parts_of(question)]
@@ -40,7 +45,7 @@ for reader in readers:
 
 _STEPS = (_WEIGH, _ANSWER)
 
-_GIVE_UP = "NOT_FOUND: the extractive reader could not read this index."
+_GIVE_UP = "the extractive reader could not read this index"
 
 
 class ExtractiveModel:
@@ -53,7 +58,11 @@ class ExtractiveModel:
     name = NAME
 
     def complete(self, messages: Sequence[Message], options: CallOptions) -> Completion:
-        """The next cell, by how many there were."""
+        """The next cell, by how many there were.
+
+        Raises:
+            RunFailed: a cell failed that must not.
+        """
         said = sum(message.role == "assistant" for message in messages)
         text = self._reply(messages, said)
         if options.on_text is not None:
@@ -65,9 +74,13 @@ class ExtractiveModel:
             return _look(messages)
         has_failed = "<error>" in messages[-1].content.rpartition("</output>")[2]  # not in what was printed
         if has_failed:  # an index without vectors is still searched by words
-            return _cell(_BY_WORDS) if said == 1 else _GIVE_UP
+            if said == 1:
+                return _cell(_BY_WORDS)
+            raise RunFailed(_GIVE_UP)
         done = [step for step in _STEPS if any(step in message.content for message in messages)]
-        return _cell(_STEPS[len(done)]) if len(done) < len(_STEPS) else _GIVE_UP
+        if len(done) == len(_STEPS):
+            raise RunFailed(_GIVE_UP)
+        return _cell(_STEPS[len(done)])
 
 
 def _look(messages: Sequence[Message]) -> str:

@@ -228,6 +228,7 @@ class Reader:
         self.unknown: list[str] = []
         self.is_hopeless = False  # what is asked of, a name or a year is in no document
         self.hits: Any = []
+        self.unread: set[str] = set()
 
     def look(self) -> Any:
         """Search; the hits are returned."""
@@ -236,10 +237,9 @@ class Reader:
         return self.hits
 
     def weigh(self) -> list[Sentence]:
-        """Every sentence around the hits, best first."""
+        """Every sentence around the hits, best first; hits that cannot be read are left out, and noted in `unread`."""
         found: dict[tuple[str, int], Sentence] = {}
-        for doc_id, start, end, prior, about in self._passages():
-            piece = self._read(doc_id, start, end)
+        for doc_id, piece, prior, about in self._pieces():
             spans = sentences(piece["text"])[piece["start"] > 0 :]  # the beginning of the first may not have been read
             window = set(terms(f"{about} {piece['text']}"))
             for n, (a, b) in enumerate(spans):
@@ -252,6 +252,16 @@ class Reader:
         for sentence in found.values():
             self._score(sentence)
         return sorted(found.values(), key=lambda s: (-s.score, s.doc_id, s.start))
+
+    def _pieces(self) -> Iterable[tuple[str, Any, float, str]]:
+        """What could be read of the passages."""
+        for doc_id, start, end, prior, about in self._passages():
+            try:
+                piece = self._read(doc_id, start, end)
+            except Exception:  # noqa: BLE001 - one hit that cannot be read does not cost the others; the host counts
+                self.unread.add(doc_id)
+                continue
+            yield doc_id, piece, prior, about
 
     def choose(self, ranked: Sequence[Sentence], most: int = 3) -> list[Sentence]:
         """The best sentences that are good enough, and close to the very best, without those that say the same."""

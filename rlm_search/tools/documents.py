@@ -42,7 +42,7 @@ class DocumentTools:
         if pages is not None and pages != []:  # the pages of a hit in a document without pages
             return self._pages(doc_id, pages)
         started = time.monotonic()
-        with telling("es_get", found=doc_id):
+        with telling("es_get", found=doc_id), self._run.trying("read", doc_id=doc_id):
             document = self._documents.whole(doc_id)
         total = len(document.content)
         end = min(total, MAX_CHARACTERS)
@@ -69,7 +69,7 @@ class DocumentTools:
         if end - start > MAX_CHARACTERS:
             raise ToolError(f"es_read: at most {MAX_CHARACTERS:,} characters at once, not {end - start:,}")
         started = time.monotonic()
-        with telling("es_read", found=doc_id):
+        with telling("es_read", found=doc_id), self._run.trying("read", doc_id=doc_id):
             span = self._documents.span(doc_id, start, end)
         if not span.text:
             raise ToolError(f"es_read: {doc_id!r} ends before {start:,}")
@@ -88,8 +88,9 @@ class DocumentTools:
         ranges = _ranges(wanted)
         found: list[Page] = []
         with telling("es_get", found=doc_id):
-            for first, last in ranges:
-                found += self._documents.pages(doc_id, first, last)
+            with self._run.trying("read", doc_id=doc_id):
+                for first, last in ranges:
+                    found += self._documents.pages(doc_id, first, last)
             if not found:
                 raise ToolError(self._no_pages(doc_id, wanted))
         if sum(len(page.text) for page in found) > MAX_CHARACTERS:

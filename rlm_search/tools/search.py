@@ -117,7 +117,8 @@ class SearchTools:
         if not query.strip():
             raise ToolError(f"{name}: the query is empty")
         with _recorded(self._run, name, query, filters, _checked_top_k(top_k)) as found:
-            hits = as_hits(islice(search(query, top_k=top_k, filters=plain_filters(filters)), top_k))
+            with self._run.trying("search"):
+                hits = as_hits(islice(search(query, top_k=top_k, filters=plain_filters(filters)), top_k))
             found.hits, found.number = hits, len(hits)
         for hit in hits:
             self._run.evidence.add(hit.doc_id, hit.start, hit.end, title=hit.title, source=hit.source)

@@ -108,3 +108,8 @@ def test_a_python_that_is_too_old_is_told_in_one_line(tmp_path: Path) -> None:
     [line] = [line for line in done.stderr.splitlines() if not line.startswith("make")]
     assert "needs Python 3.11, 3.12 or 3.13" in line
     assert not (tmp_path / "venv").exists()
+
+
+def test_the_readme_fits_into_a_window() -> None:
+    text = re.sub(r"^```.*?^```", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")] == []

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from retrievers.errors import ConfigError
-from retrievers.types import Hit
+from retrievers.errors import ConfigError, EngineRejected, RetrieverFailed
+from retrievers.types import Hit, RetrievedDocument
 from rlm_search import RLM, ExtractiveModel, Limits
 from rlm_search.models import reader
 from rlm_search.testing import InProcessSandbox, MemoryRetriever
@@ -128,9 +128,59 @@ def test_an_index_that_cannot_be_searched_is_no_answer() -> None:
 
         hybrid_search = search
 
-    answer = RLM(model=ExtractiveModel(), retriever=Broken(ARCHIVE), sandbox=InProcessSandbox).run("Who is chair?")
-    assert answer.status == "not_found"
-    assert "could not read this index" in answer.text
+    with pytest.raises(RetrieverFailed, match=r"test_reader:.*Broken failed: RuntimeError$"):
+        RLM(model=ExtractiveModel(), retriever=Broken(ARCHIVE), sandbox=InProcessSandbox).run("Who is chair?")
+
+
+def test_an_index_that_says_itself_why_it_cannot_be_searched_is_believed() -> None:
+    class Refused(MemoryRetriever):
+        def search(self, query: str, *, top_k: int = 10, filters: Any = None) -> Sequence[Hit]:
+            raise EngineRejected("the quota of today is spent")
+
+        hybrid_search = search
+
+    with pytest.raises(EngineRejected, match="quota"):
+        RLM(model=ExtractiveModel(), retriever=Refused(ARCHIVE), sandbox=InProcessSandbox).run("Who is chair?")
+
+
+class Holey(MemoryRetriever):
+    """A retriever that finds documents that it then cannot give."""
+
+    lost: frozenset[str] = frozenset()
+    error: type[Exception] = OSError
+    known = MemoryRetriever({})
+
+    def search(self, query: str, *, top_k: int = 10, filters: Any = None) -> Sequence[Hit]:
+        return self.known.search(query, top_k=top_k, filters=filters)
+
+    hybrid_search = search
+
+    def get(self, doc_id: str) -> RetrievedDocument:
+        if doc_id in self.lost:
+            raise self.error("https://hunter2@host")
+        return super().get(doc_id)
+
+
+def holey(*lost: str, error: type[Exception] = OSError) -> RLM:
+    archive = {**ARCHIVE, "chairs": "The chair of the board was elected by the chairs of boards."}
+    retriever = Holey(archive)
+    retriever.known, retriever.lost, retriever.error = MemoryRetriever(archive), frozenset(lost), error
+    return RLM(model=ExtractiveModel(), retriever=retriever, sandbox=InProcessSandbox)
+
+
+def test_a_document_that_cannot_be_read_does_not_cost_the_others() -> None:
+    answer = holey("chairs").run("Who was elected chair of the board?")
+    assert answer.text.startswith("“Helen Okafor was elected chair of the board.” [1]")
+    assert answer.text.endswith("(1 of the documents that were found could not be read.)")
+
+
+@pytest.mark.parametrize(("raised", "expected"), [(OSError, RetrieverFailed), (KeyError, EngineRejected)])
+def test_documents_of_which_none_can_be_read_are_not_taken_for_an_answer(
+    raised: type[Exception], expected: type[Exception]
+) -> None:
+    with pytest.raises(expected) as caught:
+        holey(*ARCHIVE, "chairs", error=raised).run("Who was elected chair of the board?")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_it_uses_no_tokens_and_obeys_limits() -> None:

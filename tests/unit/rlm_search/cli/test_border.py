@@ -227,3 +227,16 @@ def test_a_panic_of_a_library_in_rust_is_a_fault_told_in_one_line(
 
     assert run(raising(panic("assertion failed")), []) == 1
     assert capsys.readouterr().err.startswith("error: unexpected PanicException: assertion failed\n")
+
+
+def test_no_secret_of_the_environment_is_told_or_written(
+    capsys: pytest.CaptureFixture[str], traceback_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_ENGINE_PASSWORD", "correct-horse")
+    run(raising(RuntimeError("cannot log in with correct-horse at https://u:battery@host")), [])
+
+    [file] = traceback_files.glob("rlm-search-*.txt")
+    told = capsys.readouterr().err + file.read_text(encoding="utf-8")
+    assert "cannot log in with [secret]" in told
+    assert "correct-horse" not in told
+    assert "battery" not in told

@@ -46,7 +46,14 @@ def test_a_condition_is_read(text: str, condition: dict[str, Any]) -> None:
     assert read_condition(text) == condition
 
 
-@pytest.mark.parametrize("text", ["", "year", "year>=", "=2019", "a b=3", "{'year': 2019}", "{", "exists:", "year in "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "year", "year>=", "=2019", "a b=3", "{'year': 2019}", "{", "{}", "exists:", "year in ", "year>>1",
+        "year=>1", "year<>3", "year>=<3", "year=!3", "year = = 3", "title='abc", "year>='", "year in 2018,,2019",
+        "year in [2018", "year in ,", "year in (1]",
+    ],
+)  # fmt: skip
 def test_what_is_no_condition_is_told_with_the_forms_there_are(text: str) -> None:
     with pytest.raises(click.BadParameter):
         read_condition(text)

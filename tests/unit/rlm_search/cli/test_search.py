@@ -203,3 +203,35 @@ def test_an_index_of_a_newer_version_is_told(command: Command, built_index: Path
 
     assert (ended.code, ended.out) == (5, "")
     assert "newer" in ended.err
+
+
+class Failing:
+    """A retriever whose server is away, and who says so with everything that it knows."""
+
+    def search(self, query: str, *, top_k: int = 10, filters: Any = None) -> Sequence[dict[str, Any]]:
+        raise ConnectionError("https://elastic:hunter2@10.0.0.7 says no")
+
+    vector_search = hybrid_search = search
+
+    def get(self, doc_id: str) -> dict[str, Any]:
+        if doc_id == "unknown":
+            raise KeyError(doc_id)
+        raise ConnectionError("https://elastic:hunter2@10.0.0.7 says no")
+
+
+@pytest.mark.parametrize("words", [("search", "wind"), ("show", "a"), ("ask", "Where is the wind?", "-q")])
+def test_a_retriever_of_ones_own_that_fails_is_named_and_its_message_is_not_told(
+    command: Command, words: tuple[str, ...]
+) -> None:
+    ended = command(*words, index=f"{__name__}:Failing")
+
+    assert ended.code == 6
+    assert f"error: the retriever {__name__}:Failing failed: ConnectionError\n" in ended.err
+    assert "hint: raised at test_search.py:" in ended.err
+    assert "hunter2" not in ended.err + ended.out
+
+
+def test_a_document_that_a_retriever_of_ones_own_does_not_have_is_not_found(command: Command) -> None:
+    ended = command("show", "unknown", index=f"{__name__}:Failing")
+
+    assert (ended.code, ended.err) == (3, "error: no document `unknown`\n")
