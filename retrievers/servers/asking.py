@@ -20,8 +20,6 @@ HEADS: Final[Json] = {"term": {"head": True}}
 VECTORS: Final[Json] = {"term": {"kind": "vector"}}
 NOTHING: Final[Json] = {"match_none": {}}
 
-_BOUNDS: Final = ("gte", "gt", "lte", "lt")
-
 
 def all_of(conditions: Iterable[Json]) -> Json:
     """A condition that adds nothing to a score."""
@@ -121,14 +119,27 @@ def _leaf(leaf: Leaf) -> Json:
         case In(_, values):
             return _one_of(field, values)
         case Range():
-            bounds = {name: value for name in _BOUNDS if (value := getattr(leaf, name)) is not None}
-            return {"range": {path_of(field, leaf.type or "keyword"): bounds}}
+            return {"range": {path_of(field, leaf.type or "keyword"): bounds_of(leaf)}}
         case Exists():
             return {"exists": {"field": path_of(field, "keyword")}}
         case Prefix(_, prefix):
             return {"prefix": {path_of(field, "keyword"): prefix[:ORDERED_BY]}}
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def bounds_of(leaf: Range) -> Json:
+    """One bound a side, the narrower of two: a server takes no more, and one value has to hold both."""
+    bounds: Json = {}
+    if leaf.gt is not None and (leaf.gte is None or leaf.gt >= leaf.gte):  # type: ignore[operator]  # of one type
+        bounds["gt"] = leaf.gt
+    elif leaf.gte is not None:
+        bounds["gte"] = leaf.gte
+    if leaf.lt is not None and (leaf.lte is None or leaf.lt <= leaf.lte):  # type: ignore[operator]  # of one type
+        bounds["lt"] = leaf.lt
+    elif leaf.lte is not None:
+        bounds["lte"] = leaf.lte
+    return bounds
 
 
 def _one_of(field: str, values: Sequence[Scalar]) -> Json:

@@ -8,6 +8,7 @@ from typing import Any, Final, assert_never
 
 from retrievers.errors import ConfigError
 from retrievers.filters import And, Eq, Exists, Filter, In, Leaf, Not, Or, Prefix, Range
+from retrievers.servers.asking import bounds_of
 from retrievers.servers.dialect import Json
 from retrievers.types import FieldType, MetadataValue
 
@@ -28,7 +29,6 @@ _TYPES: Final[Mapping[str, FieldType]] = {
 }
 _VECTORS: Final = ("dense_vector", "knn_vector")
 _DEEPEST: Final = 5
-_BOUNDS: Final = ("gte", "gt", "lte", "lt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,10 +193,10 @@ def _leaf(leaf: Leaf, field: MappedField) -> Json:
         case In(_, values):
             return {"terms": {path: list(values)}} if values else {"match_none": {}}
         case Range(type="date"):
-            bounds = {name: _milliseconds(getattr(leaf, name)) for name in _BOUNDS if getattr(leaf, name) is not None}
+            bounds = {name: _milliseconds(value) for name, value in bounds_of(leaf).items()}
             return {"range": {path: {**bounds, "format": "epoch_millis"}}}
         case Range():
-            return {"range": {path: {n: getattr(leaf, n) for n in _BOUNDS if getattr(leaf, n) is not None}}}
+            return {"range": {path: bounds_of(leaf)}}
         case Exists():
             return {"exists": {"field": path}}
         case Prefix(_, prefix):
