@@ -106,15 +106,16 @@ Examples:
     click.option("--include", multiple=True, metavar="GLOB", help="Only files whose name or path matches."),
     click.option("--exclude", multiple=True, metavar="GLOB", help="No files or folders that match."),
     click.option("--rebuild", is_flag=True, help="Build a fresh index beside the old one and put it in its place."),
+    click.option("--sync", is_flag=True, help="Remove documents whose files are gone from below PATH."),
     *_RUNNING,
 )
-def run(paths: Sequence[Path], rebuild: bool, **given: Any) -> int:
+def run(paths: Sequence[Path], rebuild: bool, sync: bool, **given: Any) -> int:
     """Read PATH... into the index (what `ingest PATH...` does)."""
     from ingest.commands import run_paths
     from ingest.signals import say
 
     _check_usage(paths, given)
-    report = run_paths(paths, options=_options_of(given), rebuild=rebuild)
+    report = run_paths(paths, options=_options_of(given), rebuild=rebuild, sync=sync)
     if not report.files.found:
         named = ", ".join(str(path) for path in paths)
         say(f"no files found under {named}; hidden ones and those left out by --include and --exclude do not count")
@@ -167,10 +168,10 @@ def failures(index: str | None, kinds: Sequence[str], as_json: bool, config: Pat
 def forget(names: Sequence[str], index: str | None, as_json: bool, config: Path | None) -> int:
     """Remove documents from the index: by file, by folder, or by document id."""
     from ingest.commands import forget_names
-    from ingest.report import json_of
+    from ingest.report import json_of, removed_sentence
 
     found = forget_names(names, _settings(config, index=index))
-    click.echo(json_of(found) if as_json else f"removed {found.documents:,} documents of {found.files:,} files")
+    click.echo(json_of(found) if as_json else removed_sentence(found.documents, found.files))
     return 0
 
 

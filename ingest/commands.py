@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from ingest import passwords, sources, stages, state
-from ingest.errors import SourceError
+from ingest import passwords, sources, stages, state, syncing
+from ingest.forgetting import Forgotten, forget
 from ingest.journal import FailedFile, Journal, path_key
 from ingest.parsers import ocr
 from ingest.pipeline import IngestRun
@@ -23,7 +23,7 @@ from ingest.state import OpenIndex, open_index, open_rebuilt
 from ingest.status import Status, read_status
 from ingest.types import Failure, Limits, ParserOptions, SourceFile
 from ingest.workers import WorkerPool
-from ingest.writing import BatchedWriter, Batching
+from ingest.writing import Batching
 from retrievers import registry
 from retrievers.protocols import Embedder
 from retrievers.settings import EmbedderSettings, IndexSettings, Settings
@@ -50,20 +50,19 @@ class Options:
         return index_url(self.settings)
 
 
-class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
-    """What `forget` has removed."""
-
-    documents: int
-    files: int
-
-
 def index_url(settings: Settings) -> str:
     """Where the index is, as the settings say."""
     return settings.table("index", IndexSettings).url
 
 
-def run_paths(paths: Sequence[Path], *, options: Options, rebuild: bool) -> IngestReport:
+def run_paths(paths: Sequence[Path], *, options: Options, rebuild: bool, sync: bool = False) -> IngestReport:
     """Read files and folders into the index.
+
+    Args:
+        paths: files and folders.
+        options: of the run.
+        rebuild: into a fresh index that takes the place of the old one.
+        sync: remove the documents of files that are gone from below `paths`.
 
     Raises:
         SourceError: a path is missing.
@@ -75,7 +74,7 @@ def run_paths(paths: Sequence[Path], *, options: Options, rebuild: bool) -> Inge
     embedder = _embedder(options, rebuild=rebuild)
     opening = open_rebuilt if rebuild else open_index
     opened = opening(options.url, embedder, options.settings)
-    return _run(found, options, embedder, opened, count=find.count)
+    return _run(found, options, embedder, opened, count=find.count, synced=paths if sync else ())
 
 
 def run_failed(kinds: Sequence[str], *, options: Options) -> IngestReport:
@@ -109,7 +108,7 @@ def forget_names(names: Sequence[str], settings: Settings) -> Forgotten:
     url = index_url(settings)
     state.require_index(url, settings)
     with open_index(url, state.recorded_embedder(url, settings), settings) as index:
-        return _forget(names, index)
+        return forget(names, index)
 
 
 def _run(
@@ -120,10 +119,13 @@ def _run(
     *,
     kinds: Sequence[str] = (),
     count: Callable[[], int] | None = None,
+    synced: Sequence[Path] = (),
 ) -> IngestReport:
     table = options.settings.table("ingest", IngestSettings)
     with closing_of(embedder), opened as index:
+        syncing.check_roots(synced, index)
         index.journal.begin_run(embedder.name if embedder else "")
+        syncing.drop_shared(synced, index)
         files = found if found is not None else _failed_files(index.journal, kinds)
         with open_pool(table, parser_options(table, options.passwords)) as pool:
             progress = options.progress()
@@ -143,6 +145,7 @@ def _run(
                     tally = run.run(files)
             finally:
                 progress.close()
+        tally.removed = syncing.drop_gone(synced, index)
         index.journal.drop_gone()
         index.journal.end_run()
         return _report(tally, index, options.url, embedder)
@@ -218,6 +221,7 @@ def _report(tally: Tally, index: OpenIndex, url: str, embedder: Embedder | None)
         pages=tally.pages,
         chunks=tally.chunks,
         vectors=tally.vectors,
+        removed=tally.removed,
         bytes=tally.bytes,
         formats=tally.formats,
         failures=group(index.journal.failures()),
@@ -268,38 +272,3 @@ def _embedder(options: Options, *, rebuild: bool) -> Embedder | None:
     from retrievers.embedders.cached import CachedEmbedder
 
     return CachedEmbedder(embedder, cache_folder() / "vectors.db")
-
-
-def _forget(names: Sequence[str], index: OpenIndex) -> Forgotten:
-    journal, holdings = index.journal, index.journal.holdings
-    journal.begin_run("")
-    before = holdings.totals()[0]
-    files: list[bytes] = []
-
-    def drop() -> set[str]:
-        keys: set[str] = set()
-        for name in names:
-            dropped, emptied = _drop(name, journal)
-            keys |= dropped
-            files.extend(emptied)
-        journal.forget_files(files)
-        return keys
-
-    batched = BatchedWriter(index.writer, journal, reader=stages.version())
-    batched.put_right()
-    batched.forget(drop)
-    batched.flush()
-    batched.mark_near_duplicates()
-    journal.end_run()
-    return Forgotten(documents=before - holdings.totals()[0], files=len(set(files)))
-
-
-def _drop(name: str, journal: Journal) -> tuple[set[str], list[bytes]]:
-    """The keys of the documents that lose a holder, and the files that hold nothing any more."""
-    paths = journal.paths_below(Path(name))
-    if paths:
-        return journal.holdings.drop_files(paths), paths
-    keys, emptied = journal.holdings.drop_document(name)
-    if not keys:
-        raise SourceError(f"nothing in the index is named {name}", hint="give a path as it was ingested, or an id")
-    return keys, emptied

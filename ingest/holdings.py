@@ -85,6 +85,15 @@ class Holdings:
             self._execute(f"DELETE FROM holdings WHERE {where}", (path, generation))  # noqa: S608 - a constant
         return {row[0] for row in rows}
 
+    def is_shared(self, path: bytes) -> bool:
+        """Other files hold every document of this one, too."""
+        alone = self._execute(
+            "SELECT 1 FROM holdings h WHERE h.path = ? AND NOT EXISTS"
+            " (SELECT 1 FROM holdings o WHERE o.key = h.key AND o.path <> h.path)",
+            (path,),
+        ).fetchone()
+        return alone is None
+
     def drop_files(self, paths: Iterable[bytes]) -> set[str]:
         """These files hold nothing any more; gives the keys concerned."""
         keys: set[str] = set()

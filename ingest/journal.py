@@ -57,6 +57,8 @@ class Claim:
     again: bool = False
 
 
+_BELOW = "(path = ? OR (path >= ? AND path < ?))"
+
 _WARNED = "state IN ('text', 'vectors', 'empty') AND instr(',' || warnings || ',', ',' || ?1 || ',')"
 
 _WARNINGS = f"""
@@ -310,11 +312,17 @@ class Journal:
 
     def paths_below(self, path: Path) -> list[bytes]:
         """The known files at or below a path."""
-        key = path_key(path)
-        rows = self._execute(
-            "SELECT path FROM files WHERE path = ? OR (path >= ? AND path < ?)", (key, key + b"/", key + b"0")
-        )
+        rows = self._execute(f"SELECT path FROM files WHERE {_BELOW}", _below(path))  # noqa: S608 - a constant
         return [row[0] for row in rows]
+
+    def holders_below(self, path: Path) -> Iterator[bytes]:
+        """The files at or below a path that hold documents."""
+        rows = self._execute(f"SELECT DISTINCT path FROM holdings WHERE {_BELOW}", _below(path))  # noqa: S608 - a constant
+        return (row[0] for row in rows)
+
+    def knows(self, name: str) -> bool:
+        """It is the path of a file or folder, or the id of a document."""
+        return bool(self.paths_below(Path(name))) or self.holdings.is_written_as(name)
 
     def forget_files(self, paths: Iterable[bytes]) -> None:
         """Drop files, so that they are read again when they are found again."""
@@ -341,13 +349,25 @@ def path_key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))
 
 
+def _below(path: Path) -> tuple[bytes, bytes, bytes]:
+    key = path_key(path)
+    folder = key.rstrip(b"/")
+    return key, folder + b"/", folder + b"0"
+
+
 def _failed_file(path: bytes, *rest: Any) -> FailedFile:
     keys = ("source", "kind", "stage", "message", "hint", "attempts", "size")
     return FailedFile(path=path.decode("utf-8", "backslashreplace"), **dict(zip(keys, rest, strict=True)))
 
 
 def _is_gone(path: bytes) -> bool:
-    return not os.path.lexists(path)
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # its folder cannot be entered: nothing can be told
+        return False
+    return False
 
 
 def _is_readable_folder(path: bytes) -> bool:

@@ -110,6 +110,7 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
         embedder_seconds: of the wall clock, spent inside the embedder.
         text_seconds: until all text was searchable.
         notes: what the index has to say, a sentence each.
+        removed: documents whose files were gone.
     """
 
     index: str
@@ -128,6 +129,7 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
     text_seconds: float
     embedder_seconds: float
     notes: tuple[str, ...] = ()
+    removed: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -152,6 +154,7 @@ class Tally:
     bytes: int = 0
     vectors: int = 0
     vectors_expected: int = 0
+    removed: int = 0
     formats: dict[str, FormatCount] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
     warned: Counter[str] = field(default_factory=Counter)
@@ -281,6 +284,8 @@ def sentences(report: IngestReport) -> Iterator[str]:
     others = {"unchanged": files.unchanged, "not read yet": files.unfinished}
     if any(others.values()):
         yield ", ".join(f"{count:,} {name}" for name, count in others.items() if count)
+    if report.removed:
+        yield f"{_count(report.removed, 'document')} removed: no file holds them any more"
     for warning in report.warnings:
         what = f" — {warning.hint}" if warning.hint else ""
         pages = f" ({_count(warning.pages, 'page')})" if warning.pages else ""
@@ -292,6 +297,11 @@ def sentences(report: IngestReport) -> Iterator[str]:
         f"{report.index} holds {_count(holds.documents, 'document')}, {_count(holds.chunks, 'chunk')}, "
         f"{_share(holds)} with vectors"
     )
+
+
+def removed_sentence(documents: int, files: int) -> str:
+    """What was forgotten, for people."""
+    return f"removed {_count(documents, 'document')} of {_count(files, 'file')}"
 
 
 def _failures(groups: Iterable[FailureGroup]) -> Iterator[str]:

@@ -150,7 +150,7 @@ def test_forget_removes_a_file_a_folder_and_a_document(tmp_path: Path, archive: 
     ingest(tmp_path, archive, "--index", "index", "--embedder", "hashing", code=4)
 
     assert ingest(tmp_path, "forget", archive / "note01.txt", "--index", "index").stdout == (
-        "removed 1 documents of 1 files\n"
+        "removed 1 document of 1 file\n"
     )
     forgotten = json.loads(ingest(tmp_path, "forget", archive / "sub", "r7", "--index", "index", "--json").stdout)
 

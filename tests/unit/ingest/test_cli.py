@@ -6,46 +6,21 @@ import errno
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingest import commands
-from ingest.cli import main
 from ingest.endings import explain
 from ingest.errors import ConfigError
 from ingest.settings import IngestSettings, cache_folder, state_folder, usable_cpus, wants_colour, wants_plain_output
 from ingest.signals import Signals, Stopped
-from ingest.testing import InlinePool
 from retrievers.embedded import EmbeddedRetriever
 from retrievers.errors import ConfigError as RetrieverConfigError
 from retrievers.settings import load
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `ingest` with these arguments; gives exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RLM_SEARCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(commands, "open_pool", lambda *_: InlinePool())
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        try:
-            main(arguments)
-        except SystemExit as error:
-            out, err = capsys.readouterr()
-            return int(error.code or 0), out, err
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    return run
+from tests.unit.ingest.conftest import Run
 
 
 @pytest.fixture
@@ -110,7 +85,7 @@ def test_forget_takes_a_path_or_an_id(run: Run, files: Path) -> None:
     (files / "c.lines").write_text("r1 first\nr2 second", encoding="utf-8")
     run("files", "--embedder", "none")
 
-    assert run("forget", "files/a.txt")[1] == "removed 1 documents of 1 files\n"
+    assert run("forget", "files/a.txt")[1] == "removed 1 document of 1 file\n"
     assert object_of(run("forget", "r1", "--json")) == {"documents": 1, "files": 0}
     assert object_of(run("status", "--json"))["holds"]["documents"] == 1
     code, _, err = run("forget", "r1")
