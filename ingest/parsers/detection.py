@@ -30,7 +30,7 @@ _TEXTS = (  # what a text is by how it begins, where its name does not say; the 
     ("json", re.compile(r'\s*(?:\[\s*)?\{\s*"[^"]*"\s*:')),
 )
 _VAGUE = ("", "txt", "text", "xml")  # names that do not say what a text is
-_SPREADSHEETS = ("xls", "xlsx", "ods")  # programs call tables of text so
+_PROGRAMS_SAY = {"xls": "csv", "xlsx": "csv", "ods": "csv", "doc": "text"}  # what texts of such a name are
 _POSTSCRIPT = b"%!PS"
 _RTF = b"{\\rtf"
 
@@ -87,8 +87,8 @@ def _text(extension: str, by_name: Format | None, head: bytes) -> Format:
     for name, pattern in _TEXTS:
         if name in BY_NAME and pattern.match(begin):
             return BY_NAME[name]
-    if by_name is not None and by_name.name in _SPREADSHEETS:
-        return BY_NAME["csv"]
+    if by_name is not None and by_name.name in _PROGRAMS_SAY:
+        return BY_NAME[_PROGRAMS_SAY[by_name.name]]
     return by_name or BY_NAME["text"]  # a parser of other content will say that it is broken
 
 

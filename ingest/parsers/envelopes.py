@@ -16,7 +16,7 @@ _OTHER_ZIPS = {"XPS": ("Documents/",), "Apple iWork": _IWORK}
 _ENCRYPTED = "EncryptedPackage"
 _SEARCHED = 64 << 20
 _MIMETYPE_BYTES = 200
-_OTHER_OLE = {"WordDocument": "Word 97-2003", "PowerPoint Document": "PowerPoint 97-2003", "VisioDocument": "Visio"}
+_OTHER_OLE = {"VisioDocument": "Visio", "Quill": "Publisher", "__properties_version1.0": "Outlook"}
 
 
 def format_of_zip(path: Path, by_name: Format | None) -> Format:

@@ -67,6 +67,14 @@ FORMATS = (
     Format(
         "xls", "application/vnd.ms-excel", ("xls",), "ingest.parsers.sheets:parse_xls", streams=("Workbook", "Book")
     ),
+    Format("doc", "application/msword", ("doc", "dot"), "ingest.parsers.doc:parse", streams=("WordDocument",)),
+    Format(
+        "ppt",
+        "application/vnd.ms-powerpoint",
+        ("ppt", "pps", "pot"),
+        "ingest.parsers.ppt:parse",
+        streams=("PowerPoint Document",),
+    ),
     Format("odt", f"{_ODF}.text", ("odt", "ott"), "ingest.parsers.odf:parse_odt", parts=("content.xml",)),
     Format("ods", f"{_ODF}.spreadsheet", ("ods", "ots"), "ingest.parsers.sheets:parse_ods"),
     Format("odp", f"{_ODF}.presentation", ("odp", "otp"), "ingest.parsers.odf:parse_odp"),
