@@ -25,6 +25,10 @@ LONGEST_TERM: Final = 100
 
 CJK_RUN: Final = re.compile(r"[\u3005\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 _UE: Final = re.compile(r"(?<![aeiouq])ue")
+_SPANISH_PLURAL: Final = re.compile(r"(?<=[aeiouáéíóú][dlrnj])es\b")
+_SPANISH_Z: Final = re.compile(r"(?<=[aeiouáéíóú])z\b")
+_FRENCH_VERB: Final = re.compile(r"(?<=[nr]d)(?:res?|ues?|us?)\b")
+_FRENCH_PLURAL: Final = re.compile(r"(?<=[dtnçrv]u)s\b|(?<=\b[lr]oi)s\b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,16 @@ def _german(text: str) -> str:
     return _UE.sub("u", text.lower().replace("ae", "a").replace("oe", "o"))
 
 
+def _spanish(text: str) -> str:
+    """Plurals become what their singulars are: the stemmer takes `ciudad` for a verb and `ciudades` for none."""
+    return _SPANISH_Z.sub("c", _SPANISH_PLURAL.sub("", text.lower()))
+
+
+def _french(text: str) -> str:
+    """Verbs in -dre and their participles become their stem (`vendre`, `vendus`); participles lose their plural."""
+    return _FRENCH_PLURAL.sub("", _FRENCH_VERB.sub("", text.lower()))
+
+
 def _pairs(text: str) -> str:
     """Each run of CJK characters as overlapping pairs, its last character alone: every character starts a term."""
     return CJK_RUN.sub(_run_of_pairs, unicodedata.normalize("NFKC", text))
@@ -107,8 +121,8 @@ ANALYSERS: Final[Mapping[str, Analyser]] = {
     for analyser in (
         _analyser("en", _folded_stems("english")),
         _analyser("de", _folded_stems("german"), _german),
-        _analyser("fr", _stems_folded("french")),
-        _analyser("es", _stems_folded("spanish")),
+        _analyser("fr", _stems_folded("french"), _french),
+        _analyser("es", _stems_folded("spanish"), _spanish),
         _analyser("cjk", _plain, _pairs),
         _analyser("plain", _plain),
     )

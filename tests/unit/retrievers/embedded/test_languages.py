@@ -103,3 +103,38 @@ def test_question_words_do_not_count(index: Make) -> None:
 def test_analysers_read_documents_and_queries_alike() -> None:
     for analyser in ANALYSERS.values():
         assert analyser.terms("running") == analyser.terms("Running")
+
+
+@pytest.mark.parametrize(
+    ("language", "forms"),
+    [
+        ("es", "ciudad ciudades CIUDADES"),
+        ("es", "mujer mujeres"),
+        ("es", "lugar lugares"),
+        ("es", "luz luces"),
+        ("es", "enlace enlaces"),
+        ("es", "índice índices"),
+        ("es", "canción canciones"),
+        ("es", "orden órdenes"),
+        ("es", "hombre hombres"),
+        ("es", "tiene tienen"),
+        ("fr", "vendre vendu vendus vendue vendues vend"),
+        ("fr", "perdre perdus"),
+        ("fr", "ordre ordres"),
+        ("fr", "loi lois"),
+        ("fr", "reçu reçus"),
+        ("fr", "confus confuse"),
+        ("fr", "chinois chinoise"),
+    ],
+)
+def test_forms_of_a_word_meet(language: str, forms: str) -> None:
+    analyser = ANALYSERS[language]
+    assert len({tuple(analyser.terms(form)) for form in forms.split()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("es", "ciudad ciudadano"), ("es", "red real"), ("fr", "vendre vente"), ("fr", "loi loin")]
+)
+def test_other_words_stay_apart(language: str, words: str) -> None:
+    analyser = ANALYSERS[language]
+    assert len({tuple(analyser.terms(word)) for word in words.split()}) == 2
