@@ -76,6 +76,7 @@ def ingest(
     code: int | None = 0,
     more: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    timeout: float = 120,
 ) -> subprocess.CompletedProcess[str]:
     """Run `ingest` to its end; fails the test where it ends with another code."""
     done = subprocess.run(
@@ -84,7 +85,7 @@ def ingest(
         cwd=cwd or home,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
         check=False,
     )
     assert code is None or done.returncode == code, done.stderr + done.stdout
