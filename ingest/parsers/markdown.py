@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ingest.parsers.text import decode
+from ingest.parsers.parts import parse_parts
+from ingest.parsers.text import WHOLE_BYTES, decode
 from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 from retrievers.types import Heading, MetadataValue
 
@@ -21,7 +22,10 @@ _EMPHASIS = re.compile(r"[*_`]{1,3}(?=\S)(.+?)(?<=\S)[*_`]{1,3}")
 
 
 def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
-    """The file as one document."""
+    """The file as one document; one beyond `WHOLE_BYTES` in parts, as plain text is."""
+    if path.stat().st_size > WHOLE_BYTES:
+        yield from parse_parts(path, media_type="text/markdown")
+        return
     decoded = decode(path.read_bytes())
     entries, begin = front_matter(decoded.text)
     headings = tuple(headings_of(decoded.text, begin))

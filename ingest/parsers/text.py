@@ -18,7 +18,10 @@ _BOMS = (  # UTF-32 before UTF-16: its mark begins with the other's
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SAMPLE = 64 << 10
+WHOLE_BYTES = 64_000_000
+"""A larger text comes in parts: neither a process nor a reader has use for it in one piece."""
+SAMPLE = 64 << 10
+"""Bytes of the beginning that tell whether it is text, and its encoding."""
 _CONTROLS = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f]")
 _JUNK = 0.04  # share of control characters above which it is no text: of random bytes it is 0.11
 _DAMAGE = 10  # one bad byte for so many good characters beyond ASCII: it is UTF-8, and damaged
@@ -38,7 +41,12 @@ class Decoded(NamedTuple):
 
 
 def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
-    """The file as one document."""
+    """The file as one document, or in parts where it is larger than `WHOLE_BYTES`."""
+    if path.stat().st_size > WHOLE_BYTES:
+        from ingest.parsers.parts import parse_parts
+
+        yield from parse_parts(path)
+        return
     decoded = decode(path.read_bytes())
     yield Parsed(text=decoded.text, media_type="text/plain", warnings=decoded.warnings)
 
@@ -66,20 +74,30 @@ def encoding_of(content: bytes) -> str | None:
     Raises:
         UnsupportedFormat: it is no text at all.
     """
-    for bom, encoding in _BOMS:
-        if content.startswith(bom):
-            return encoding
-    sample = content[:_SAMPLE]
-    zeros = sample.count(0)
-    if zeros > _NULS * len(sample):
-        return _utf16_without_mark(sample)
-    if len(_CONTROLS.findall(sample)) > _JUNK * len(sample):
-        raise UnsupportedFormat("it holds binary data, whatever its name says")
+    if encoding := marked_encoding(content[:SAMPLE]):
+        return encoding
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
         return None
     return "utf-8"
+
+
+def marked_encoding(sample: bytes) -> str:
+    """The encoding that the beginning of a file leaves no doubt of, "" where it may be any that is like ASCII.
+
+    Raises:
+        UnsupportedFormat: it is no text at all.
+    """
+    for bom, encoding in _BOMS:
+        if sample.startswith(bom):
+            return encoding
+    zeros = sample.count(0)
+    if zeros > _NULS * len(sample):
+        return _utf16_without_mark(sample)
+    if len(_CONTROLS.findall(sample)) > _JUNK * len(sample):
+        raise UnsupportedFormat("it holds binary data, whatever its name says")
+    return ""
 
 
 def _utf16_without_mark(sample: bytes) -> str:
@@ -94,12 +112,12 @@ def _utf16_without_mark(sample: bytes) -> str:
 
 def guess(content: bytes) -> str:
     """The most likely encoding of text that is not quite UTF-8, by statistics of its beginning."""
-    sample = content[:_SAMPLE].decode("utf-8", "replace")
+    sample = content[:SAMPLE].decode("utf-8", "replace")
     if _DAMAGE * sample.count("\ufffd") < sum(not character.isascii() for character in sample):
         return "utf-8"
     from charset_normalizer import from_bytes
 
-    best = from_bytes(content[:_SAMPLE]).best()
+    best = from_bytes(content[:SAMPLE]).best()
     return best.encoding if best is not None else "cp1252"
 
 
