@@ -7,27 +7,14 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from ingest import titles
 from ingest.types import Parsed, SourceFile
 from retrievers.types import MetadataValue
 
 _SLUG_LENGTH = 80
-_SOURCE = "text/x-"
-_TITLE_LENGTH = 300
 _HASH_DIGITS = 8
 _NOT_IN_SLUGS = re.compile(r"[^\w.]+")
 _BETWEEN_WORDS = re.compile(r"[\s_\-.+~,;#]+")
-_SPACES = re.compile(r"\s+")
-_PROGRAM = re.compile(r"^(?:microsoft\s+)?(?:word|excel|powerpoint|outlook|publisher|visio)\s+-\s+", re.IGNORECASE)
-_FILE_NAME = re.compile(
-    r"^\S*[\\/]\S*$|^.{0,200}\.(?:docx?|pdf|xlsx?|pptx?|odt|rtf|txt|html?|indd|qxd|qxp|tex|dvi|e?ps|md|csv|json|wpd|pub)$",
-    re.IGNORECASE,
-)
-_NO_TITLE = re.compile(
-    r"^(?:untitled|unbenannt|sans titre|sin título|document|dokument|slide|page|title|book|sheet|presentation|none|null"
-    r"|contents|table of contents|cover|cover page|title page|index|home|toc|no title|\(anonymous\)|\(unspecified\))"
-    r"[\s\-_]*\d*$",
-    re.IGNORECASE,
-)
 
 
 def document_id(name: str, content_hash: str) -> str:
@@ -39,18 +26,7 @@ def document_id(name: str, content_hash: str) -> str:
 
 def title_of(parsed: Parsed, name: str) -> str:
     """What the content calls itself, else its first heading, else the words of the file's name."""
-    if parsed.media_type.startswith(_SOURCE):
-        return name  # and not the first of its functions
-    for candidate in (parsed.title, *(heading.title for heading in parsed.headings[:1])):
-        title = _SPACES.sub(" ", _PROGRAM.sub("", candidate)).strip()
-        if _is_title(title):
-            return title[:_TITLE_LENGTH]
-    return name_words(name)
-
-
-def _is_title(text: str) -> bool:
-    has_words = sum(map(str.isalpha, text)) > 1 and "\ufffd" not in text
-    return has_words and not _FILE_NAME.match(text) and not _NO_TITLE.match(text)
+    return titles.title_of(parsed, name_words(name), name)
 
 
 def name_words(name: str) -> str:
