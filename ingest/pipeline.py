@@ -267,6 +267,11 @@ class IngestRun:
 
     def _flush(self) -> None:
         self._vectors.flushed(has_new_text=self._batched.flush())
+        for failure in self._batched.refused:
+            self.tally.read -= 1
+            self.tally.fail(failure)
+            self._progress.failed(failure)
+        self._batched.refused.clear()
 
     def _feed(self) -> None:
         """Keep the embedder supplied."""

@@ -7,14 +7,14 @@ and one flush of the index and one transaction of the journal stand for hundreds
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ingest.holdings import Wanted, Written
 from ingest.intents import Intents
 from ingest.journal import FileEnd, Journal, path_key
 from ingest.types import Failure, ParsedFile
-from retrievers.protocols import IndexWriter, MarksDuplicates
+from retrievers.protocols import IndexWriter, MarksDuplicates, Refuses
 from retrievers.types import Chunk, IndexedDocument, Matrix
 
 _COMPARED_AT_ONCE = 500
@@ -74,6 +74,7 @@ class BatchedWriter:
         self._intents = Intents(journal.path)
         self._batch = _Batch()
         self._flushes = 0
+        self.refused: list[Failure] = []
 
     def put_right(self) -> None:
         """Undo what a process that was killed between index and journal has left; its files are read again."""
@@ -155,15 +156,17 @@ class BatchedWriter:
                 self._uncover(removing)
             if documents or removing or batch.vectors:
                 self._writer.flush()
+            refused = list(self._refused())
             # after the flush: a crash here repeats work, before it would lose work
             for end in batch.ends:
                 self._journal.finish(end, self._reader)
-            for failure in batch.failures:
+            for failure in [*batch.failures, *refused]:
                 self._journal.fail(failure, self._reader)
             self._journal.mark_vectors(batch.vectors)
         self._intents.clear()
         self._batch = _Batch()
         self._flushes += 1
+        self.refused += refused
         return bool(documents)
 
     def mark_near_duplicates(self) -> None:
@@ -193,6 +196,17 @@ class BatchedWriter:
             unmarked = dict.fromkeys(orphans, "")
             self._writer.mark_duplicates(unmarked)
             near.mark(unmarked)
+
+    def _refused(self) -> Iterator[Failure]:
+        """The files of documents that the engine would not take; they are written anew when they are read again."""
+        if not isinstance(self._writer, Refuses):
+            return
+        for document_id, reason in self._writer.take_refused().items():
+            self._journal.holdings.mark_doubtful(document_id)
+            for path, source in self._journal.holdings.files_with(document_id):
+                yield Failure(
+                    path=path, source=source, kind="write", stage="write", message=f"the index refused it: {reason}"
+                )
 
     def _start(self) -> None:
         if not self._batch:

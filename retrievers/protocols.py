@@ -166,6 +166,15 @@ class IndexWriter(Protocol):
 
 
 @runtime_checkable
+class Refuses(Protocol):
+    """A writer whose engine may refuse single documents, while it takes the others."""
+
+    def take_refused(self) -> Mapping[str, str]:
+        """Documents that a flush could not write since the last call, and why; nothing of them is in the index."""
+        ...
+
+
+@runtime_checkable
 class Publishes(Protocol):
     """A writer that was opened to rebuild an index: what it writes is not seen before it says so."""
 

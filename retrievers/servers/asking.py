@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final, assert_never
 
 from retrievers.embedded import scoring
@@ -12,7 +12,7 @@ from retrievers.fields import keyword
 from retrievers.filters import ORDERED_BY, And, Eq, Exists, Filter, In, Leaf, Not, Or, Prefix, Range, Scalar
 from retrievers.servers.dialect import Json
 from retrievers.servers.mapping import LANGUAGES, TYPES
-from retrievers.servers.rows import field_name
+from retrievers.servers.rows import WIDE, field_name, wide_term
 from retrievers.types import FieldType
 
 UNITS: Final[Json] = {"term": {"kind": "unit"}}
@@ -93,15 +93,17 @@ def _scored(clauses: Sequence[Json], conditions: Sequence[Json]) -> Json:
 # --- filters --------------------------------------------------------------------------------------------------------
 
 
-def condition(resolved: Filter) -> Json:
-    """The rows of documents that pass a filter, as `retrievers.filters.resolve` gives it."""
+def condition(resolved: Filter, wide: Container[str] = ()) -> Json:
+    """The rows of documents that pass a filter, as `retrievers.filters.resolve` gives it; `wide` as in `rows`."""
     match resolved:
         case And(parts):
-            return all_of(condition(part) for part in parts)
+            return all_of(condition(part, wide) for part in parts)
         case Or(parts):
-            return _any_of([condition(part) for part in parts]) if parts else NOTHING
+            return _any_of([condition(part, wide) for part in parts]) if parts else NOTHING
         case Not(inner):
-            return {"bool": {"must_not": [condition(inner)]}}
+            return {"bool": {"must_not": [condition(inner, wide)]}}
+        case _ if resolved.field in wide:
+            return _wide_leaf(resolved)
         case _:
             return _leaf(resolved)
 
@@ -124,6 +126,29 @@ def _leaf(leaf: Leaf) -> Json:
             return {"exists": {"field": path_of(field, "keyword")}}
         case Prefix(_, prefix):
             return {"prefix": {path_of(field, "keyword"): prefix[:ORDERED_BY]}}
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _wide_leaf(leaf: Leaf) -> Json:
+    """Of a field without a field of its own: all of its values are texts."""
+    field = leaf.field
+    match leaf:
+        case Eq(_, value):
+            return {"term": {"wide": wide_term(field, keyword_term(str(keyword(value))))}}
+        case In(_, values):
+            terms = [wide_term(field, keyword_term(str(keyword(value)))) for value in values]
+            return {"terms": {"wide": terms}} if terms else NOTHING
+        case Range():
+            ends = {"gte": wide_term(field, ""), "lt": f"{field_name(field)}{chr(ord(WIDE) + 1)}"}
+            given = {name: wide_term(field, str(value)) for name, value in bounds_of(leaf).items()}
+            lower = {name: given[name] for name in ("gt", "gte") if name in given} or {"gte": ends["gte"]}
+            upper = {name: given[name] for name in ("lt", "lte") if name in given} or {"lt": ends["lt"]}
+            return {"range": {"wide": {**lower, **upper}}}
+        case Exists():
+            return {"prefix": {"wide": wide_term(field, "")}}
+        case Prefix(_, prefix):
+            return {"prefix": {"wide": wide_term(field, prefix[:ORDERED_BY])}}
         case _ as unreachable:
             assert_never(unreachable)
 

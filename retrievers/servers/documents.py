@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from retrievers.embedded.querying import take_apart
 from retrievers.embedded.records import HeadRecord
 from retrievers.errors import DocumentNotFound, EngineUnavailable
 from retrievers.fields import FORMS_OF, Form, Types
-from retrievers.filters import types_in
+from retrievers.filters import Exists, types_in
 from retrievers.servers import asking
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.looking import Seen
-from retrievers.servers.rows import form_name, record_of, routing_of
+from retrievers.servers.rows import WIDE, form_name, record_of, routing_of, wide_term
 from retrievers.types import (
     CorpusDescription,
     Document,
@@ -294,8 +295,11 @@ class ServerDocuments:
         for number, name in enumerate(names):
             kind = self._seen.types[name][0]
             texts, own = asking.path_of(name, "keyword"), asking.path_of(name, kind)
-            aggs[f"has{number}"] = {"filter": {"exists": {"field": texts}}}
+            aggs[f"has{number}"] = {"filter": asking.condition(Exists(name), self._seen.wide)}
             aggs[f"texts{number}"] = {"terms": {"field": texts, "size": most}}
+            if name in self._seen.wide:
+                only = re.escape(wide_term(name, "")) + "(.|\n)*"
+                aggs[f"texts{number}"] = {"terms": {"field": "wide", "include": only, "size": most}}
             if own != texts:
                 aggs[f"own{number}"] = {"terms": {"field": own, "size": most}}
                 aggs[f"least{number}"], aggs[f"most{number}"] = {"min": {"field": own}}, {"max": {"field": own}}
@@ -343,7 +347,7 @@ def _counted(answer: Json, number: int, types: Types) -> _Values:
         facets += [
             Facet(value=value, count=bucket["doc_count"])
             for bucket in answer[f"texts{number}"]["buckets"]
-            if (value := beside_column(bucket["key"].partition("\x1f")[0], kind)) is not None
+            if (value := beside_column(bucket["key"].rpartition(WIDE)[2].partition("\x1f")[0], kind)) is not None
         ]
     return _Values(
         documents=answer[f"has{number}"]["doc_count"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -13,6 +13,7 @@ from retrievers.fields import BUILT_IN, Form, Types, types_among
 from retrievers.servers.asking import HEADS, UNITS, VECTORS
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.mapping import FORMAT
+from retrievers.servers.rows import WIDE, own_name
 
 MOST_FORMS: Final = 10_000
 """Fields, and forms of their values, that are told apart."""
@@ -29,8 +30,18 @@ class Seen:
     dimensions: int
     held: tuple[str, ...]
     types: Mapping[str, Types]
+    wide: frozenset[str]
     documents: int
     vectors: int
+    own_fields: frozenset[str]
+
+
+def _wide(buckets: Sequence[Json]) -> Iterator[str]:
+    """The fields without a field of their own."""
+    for bucket in buckets:
+        form, _, name = bucket["key"].partition(":")
+        if form == WIDE:
+            yield name
 
 
 class Looker:
@@ -77,8 +88,10 @@ def look(dialect: Dialect, index: str) -> Seen:
         dimensions=meta["dimensions"],
         held=tuple(bucket["key"] for bucket in counts["units"]["held"]["buckets"]),
         types=_types(counts["heads"]["forms"]["buckets"]),
+        wide=frozenset(_wide(counts["heads"]["forms"]["buckets"])),
         documents=counts["heads"]["doc_count"],
         vectors=counts["vectors"]["doc_count"],
+        own_fields=frozenset(map(own_name, mapping["properties"]["k"].get("properties", {}))),
     )
 
 
@@ -116,7 +129,8 @@ def _types(buckets: Sequence[Json]) -> dict[str, Types]:
     """The types of all fields, from the number of documents that have values of each form in them."""
     counted: dict[str, dict[Form, int]] = {}
     for bucket in buckets:
-        form, _, name = bucket["key"].partition(":")
+        said, _, name = bucket["key"].partition(":")
+        form: Form = "keyword" if said == WIDE else said
         counted.setdefault(name, {})[form] = bucket["doc_count"]
     built_in: dict[str, Types] = {name: (kind,) for name, kind in BUILT_IN.items()}
     return {**built_in, **{name: types_among(forms) for name, forms in counted.items()}}

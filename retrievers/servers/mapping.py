@@ -23,8 +23,11 @@ FORMAT: Final = 1
 LANGUAGES: Final = ("en", "de", "fr", "es", "cjk", "plain")
 """Analysers, as `retrievers.embedded.analysis` names them."""
 
+MOST_METADATA: Final = 300
+"""Metadata fields that have fields of their own on the server; of those beyond, values are found by their text."""
+
 MOST_FIELDS: Final = 2_000
-"""Fields of an index; metadata beyond it is kept and not indexed."""
+"""Fields of an index in all, as the server counts them."""
 
 TYPES: Final[Mapping[FieldType, str]] = {"keyword": "k", "number": "n", "date": "d"}
 """Where a metadata value is indexed, read as a type: `k.company`, `n.year`; each by its text as well."""
@@ -62,6 +65,7 @@ def mapping_of(dialect: Dialect, *, embedder: str, dimensions: int) -> Json:
         "summary": {"type": "object", "enabled": False},
         "record": {"type": "binary"},
         "forms": {"type": "keyword"},
+        "wide": {"type": "keyword"},
     }
     for language in LANGUAGES:
         properties |= _text_fields(language)

@@ -331,7 +331,7 @@ _SHOWN: Final = ["doc_id", "start", "end", "hit", "text_*"]
 
 
 def _translated(filters: Sequence[Filter], seen: Seen) -> list[Json]:
-    return [asking.condition(resolve(each, seen.types)) for each in filters]
+    return [asking.condition(resolve(each, seen.types), seen.wide) for each in filters]
 
 
 def _candidates(query: Json, depth: int) -> Json:

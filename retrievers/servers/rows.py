@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from retrievers.embedded.analysis import analyser_of
@@ -19,6 +19,9 @@ from retrievers.types import Chunk, Document, Matrix, MetadataValue
 
 LONGEST_ID: Final = 400
 """Bytes of a document's id that are part of its rows' ids; a longer one is told by its hash."""
+
+WIDE: Final = "\x1e"
+"""Between the name and the value of a field without a field of its own."""
 
 PIECE: Final = 1_000_000
 """Bytes of a record row; what belongs to a document as a whole may be larger."""
@@ -38,8 +41,8 @@ def row_id(doc_id: str, kind: str, number: int) -> str:
     return f"{name}#{kind}{number}"
 
 
-def text_rows(document: Document, chunks: Sequence[Chunk]) -> Iterator[Row]:
-    """The units of a document, head first, and the pieces of its record."""
+def text_rows(document: Document, chunks: Sequence[Chunk], wide: Container[str] = ()) -> Iterator[Row]:
+    """The units of a document, head first, and the pieces of its record; `wide` as for `values_of`."""
     units = units_of(document, chunks)
     starts = [unit.start for unit in units]
     record = head_record(document, starts, chunk_records(chunks, starts))
@@ -52,7 +55,7 @@ def text_rows(document: Document, chunks: Sequence[Chunk]) -> Iterator[Row]:
         "hash": document.content_hash,
         f"title_{analyser}": document.title,
         f"name_{analyser}": name_words(document),
-        **values_of(fields),
+        **values_of(fields, wide),
     }
     about = {"title": document.title, "source": document.source, "metadata": plain(dict(document.metadata))}
     pieces = _pieces(record)
@@ -64,11 +67,19 @@ def text_rows(document: Document, chunks: Sequence[Chunk]) -> Iterator[Row]:
             row[f"headings_{analyser}"] = path
         if not ordinal:
             row |= _head(document, units, chunks, len(pieces))
-            row["forms"] = [form_name(name, form) for name, value in fields.items() for form in own_forms(name, value)]
+            row["forms"] = list(_forms(fields, wide))
         yield row_id(document.id, "u", ordinal), row
     for ordinal, piece in enumerate(pieces):
         source = {"kind": "record", "doc_id": document.id, "hash": document.content_hash, "unit": ordinal}
         yield row_id(document.id, "r", ordinal), {**source, "record": piece}
+
+
+def _forms(fields: Mapping[str, MetadataValue], wide: Container[str]) -> Iterator[str]:
+    for name, value in fields.items():
+        if name in wide:
+            yield form_name(name, "keyword", is_wide=True)
+        else:
+            yield from (form_name(name, form) for form in own_forms(name, value))
 
 
 def _head(document: Document, units: Sequence[Unit], chunks: Sequence[Chunk], records: int) -> Json:
@@ -84,7 +95,7 @@ def _head(document: Document, units: Sequence[Unit], chunks: Sequence[Chunk], re
 
 def vector_rows(head: Json, record: HeadRecord, vectors: Matrix) -> Iterator[Row]:
     """The vectors of a document's chunks, with what its filters look at."""
-    kept = ("doc_id", "language", "hash", "k", "n", "d", "b")
+    kept = ("doc_id", "language", "hash", "k", "n", "d", "wide")
     shared = {name: head[name] for name in kept if name in head}
     for chunk, vector in zip(record.chunks, vectors, strict=True):
         row = {**shared, "kind": "vector", "unit": chunk.unit, "start": chunk.start, "end": chunk.end}
@@ -115,21 +126,34 @@ def own_name(name: str) -> str:
     return plain_name.replace("%2A", "*").replace("%2E", ".").replace("%25", "%")
 
 
-def values_of(fields: Mapping[str, MetadataValue]) -> Json:
-    """What a document is filtered by: every value by its text, numbers and dates beside it as what they are."""
+def values_of(fields: Mapping[str, MetadataValue], wide: Container[str] = ()) -> Json:
+    """What a document is filtered by: every value by its text, numbers and dates beside it as what they are.
+
+    Fields in `wide` have no field of their own on the server: their values stand in one field together.
+    """
     found: dict[str, dict[str, list[Any]]] = {"k": {}, "n": {}, "d": {}}
+    together: list[str] = []
     for name, value in fields.items():
         forms = own_forms(name, value)
         if not forms:
             continue
         path = field_name(str(name))
-        texts = (keyword(item) for item in items_of(value))
-        found["k"][path] = [keyword_term(text) for text in texts if text is not None]
+        texts = [keyword_term(text) for item in items_of(value) if (text := keyword(item)) is not None]
+        if name in wide:
+            together += [wide_term(name, text) for text in texts]
+            continue
+        found["k"][path] = texts
         if forms & {"number", "numeral"}:
             found["n"][path] = list(comparables(value, "number"))
         if "date" in forms:
             found["d"][path] = list(comparables(value, "date"))
-    return {kind: values for kind, values in found.items() if values}
+    values: Json = {kind: values for kind, values in found.items() if values}
+    return {**values, "wide": together} if together else values
+
+
+def wide_term(name: str, text: str) -> str:
+    """A value of a field without a field of its own."""
+    return f"{field_name(name)}{WIDE}{text}"
 
 
 def own_forms(name: str, value: object) -> frozenset[Form]:
@@ -138,6 +162,6 @@ def own_forms(name: str, value: object) -> frozenset[Form]:
     return frozenset({"keyword"}) if forms and name in KEYWORDS_ONLY else forms
 
 
-def form_name(name: str, form: Form) -> str:
+def form_name(name: str, form: Form, *, is_wide: bool = False) -> str:
     """What a head row says of a field that has values of a form."""
-    return f"{form}:{name}"
+    return f"{WIDE if is_wide else form}:{name}"

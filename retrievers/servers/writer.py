@@ -7,40 +7,25 @@ interval is told in the index itself and put back by `close`, or by the next wri
 
 from __future__ import annotations
 
-import random
-import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
-
-import msgspec
 
 from retrievers.embedded.records import HeadRecord
 from retrievers.embedded.rows import without_surrogates
-from retrievers.errors import DocumentNotFound, EngineRejected, EngineUnavailable, IndexMismatch, RetrieverError
+from retrievers.errors import DocumentNotFound, IndexMismatch
+from retrievers.fields import fields_of
 from retrievers.servers import asking
-from retrievers.servers.connecting import reason_of
+from retrievers.servers.bulk import Bulk
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.documents import BATCH, ServerDocuments
 from retrievers.servers.looking import look
-from retrievers.servers.mapping import mapping_of, settings_of
+from retrievers.servers.mapping import MOST_METADATA, mapping_of, settings_of
+from retrievers.servers.recent import Recent
 from retrievers.servers.rows import record_of, routing_of, row_id, text_rows, vector_rows
 from retrievers.servers.versions import Versions
-from retrievers.types import IndexedDocument, Matrix
+from retrievers.types import Document, IndexedDocument, Matrix
 
-BULK_BYTES: Final = 5_000_000
-"""Of one request; the servers' own advice is 5 to 15 MB."""
-
-IN_FLIGHT: Final = 3
-"""Requests on their way at once."""
-
-_TRIES: Final = 8
-_LONGEST_PAUSE: Final = 30.0
-_BUSY: Final = (429, 502, 503, 504)
 _MGET: Final = 500
-
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class ServerWriter:
@@ -90,11 +75,12 @@ class ServerWriter:
                 hint="use that embedder, or build it again with `ingest --rebuild`",
             )
         self._set_refresh("-1")
+        self._bulk = Bulk(dialect, self._index)
         self._heads: dict[str, Json | None] = {}
-        self._lines: list[bytes] = []
-        self._bytes = 0
-        self._sending: deque[Future[None]] = deque()
-        self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="bulk")
+        self._recent = Recent()
+        self._refused: dict[str, str] = {}
+        self._fields = set(self._seen.own_fields)
+        self._wide = set(self._seen.wide)
 
     def replace(self, documents: Sequence[IndexedDocument], *, removing: Sequence[str] = ()) -> None:
         """Add documents, each in place of any with its id, and drop those in `removing`; seen after a flush."""
@@ -114,7 +100,8 @@ class ServerWriter:
         record = self._record(head)
         for name, row in vector_rows(head, record, vectors):
             self._put(document_id, name, row)
-        self._line({"update": self._address(document_id, row_id(document_id, "u", 0))}, {"doc": {"has_vectors": True}})
+        head_row = {"update": self._address(document_id, row_id(document_id, "u", 0))}
+        self._bulk.add(document_id, head_row, {"doc": {"has_vectors": True}})
         self._heads[document_id] = {**head, "has_vectors": True}
 
     def missing_vectors(self) -> Iterator[str]:
@@ -136,6 +123,8 @@ class ServerWriter:
 
     def chunks_of(self, document_id: str) -> IndexedDocument | None:
         """A document as it was given to `replace`, without vectors; None if it is not there."""
+        if recent := self._recent.get(document_id):
+            return recent
         self.flush()
         try:
             return self._documents().restored(document_id)
@@ -166,6 +155,22 @@ class ServerWriter:
         self._dialect.request("POST", f"/{self._index}/_refresh")
         self._heads.clear()
 
+    def take_refused(self) -> Mapping[str, str]:
+        """Documents that the server would not take since the last call, and why; nothing of them is in the index."""
+        refused, self._refused = self._refused, {}
+        return refused
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What cannot be filtered as it is: one sentence."""
+        if not self._wide:
+            return ()
+        named = ", ".join(sorted(self._wide)[:3])
+        return (
+            f"{len(self._wide):,} metadata fields beyond {MOST_METADATA} ({named}, …) are found by their text only:"
+            " no ranges of numbers or dates",
+        )
+
     def publish(self) -> None:
         """Flush, and let readers see this version in place of the one that they see now, in one step."""
         self.flush()
@@ -177,7 +182,7 @@ class ServerWriter:
         try:
             self.flush()
         finally:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._bulk.close()
             try:
                 self._set_refresh(self._refresh)
             finally:
@@ -193,20 +198,29 @@ class ServerWriter:
     def _write(self, item: IndexedDocument) -> None:
         document, chunks = without_surrogates(item.document, item.chunks)
         old = self._heads.get(document.id)
-        rows = list(text_rows(document, chunks))
+        self._make_room(document)
+        rows = list(text_rows(document, chunks, self._wide))
         for name, row in rows:
             self._put(document.id, name, row)
         head: Json = rows[0][1]
         if old is not None:
             self._remove(document.id, old, keep=head["summary"])
         self._heads[document.id] = {name: value for name, value in head.items() if not name.startswith("text_")}
+        self._recent.keep(IndexedDocument(document=document, chunks=chunks))
         if item.vectors is not None:
             self.set_vectors(document.id, document.content_hash, item.vectors)
 
     def _put(self, doc_id: str, name: str, row: Json) -> None:
-        self._line({"index": self._address(doc_id, name)}, row)
+        self._bulk.add(doc_id, {"index": self._address(doc_id, name)}, row)
+
+    def _make_room(self, document: Document) -> None:
+        """Fields that are new get one of their own on the server, as long as there are not too many."""
+        for name in fields_of(document):
+            if name not in self._fields and name not in self._wide:
+                (self._fields if len(self._fields) < MOST_METADATA else self._wide).add(name)
 
     def _drop(self, doc_id: str) -> None:
+        self._recent.drop(doc_id)
         old = self._heads.get(doc_id)
         if old is not None:
             self._remove(doc_id, old, keep={"units": 0, "records": 0})
@@ -219,7 +233,7 @@ class ServerWriter:
         names += [row_id(doc_id, "r", n) for n in range(keep["records"], summary["records"])]
         names += [row_id(doc_id, "v", n) for n in range(old["chunks"] if old["has_vectors"] else 0)]
         for name in names:
-            self._line({"delete": self._address(doc_id, name)})
+            self._bulk.add(doc_id, {"delete": self._address(doc_id, name)})
 
     def _address(self, doc_id: str, name: str) -> Json:
         return {"_id": name, "routing": routing_of(doc_id)}
@@ -243,72 +257,19 @@ class ServerWriter:
         answer = self._dialect.request("POST", f"/{self._index}/_mget", body={"docs": docs})
         return record_of([row["_source"]["record"] for row in answer["docs"]])
 
+    def _settle(self) -> None:
+        """Wait until all has arrived. A document of which one row was refused goes as a whole."""
+        for doc_id, reason in self._bulk.settle().items():
+            self._refused.setdefault(doc_id, reason)
+            self._remove_whole(doc_id)
+            self._heads[doc_id] = None
+            self._recent.drop(doc_id)
+
+    def _remove_whole(self, doc_id: str) -> None:
+        self._dialect.request("POST", f"/{self._index}/_refresh")  # what is to be deleted has to be seen
+        query = {"query": {"term": {"doc_id": doc_id}}}
+        params = {"routing": routing_of(doc_id), "conflicts": "proceed"}
+        self._dialect.request("POST", f"/{self._index}/_delete_by_query", params=params, body=query)
+
     def _documents(self) -> ServerDocuments:
         return ServerDocuments(self._dialect, self._index, self._seen, [])
-
-    # --- bulk -------------------------------------------------------------------------------------------------------
-
-    def _line(self, action: Json, source: Json | None = None) -> None:
-        lines = [_encode(action)] if source is None else [_encode(action), _encode(source)]
-        self._lines += lines
-        self._bytes += sum(map(len, lines))
-        if self._bytes >= BULK_BYTES:
-            self._send()
-
-    def _send(self) -> None:
-        if not self._lines:
-            return
-        lines, self._lines, self._bytes = self._lines, [], 0
-        while len(self._sending) >= IN_FLIGHT:
-            self._sending.popleft().result()
-        self._sending.append(self._pool.submit(self._deliver, lines))
-
-    def _settle(self) -> None:
-        """Wait until all that was handed over has arrived."""
-        self._send()
-        while self._sending:
-            self._sending.popleft().result()
-
-    def _deliver(self, lines: list[bytes]) -> None:
-        for attempt in range(_TRIES):
-            try:
-                answer = self._dialect.request("POST", f"/{self._index}/_bulk", lines=lines)
-            except EngineUnavailable:
-                if attempt == _TRIES - 1:
-                    raise
-                _pause(attempt)
-                continue
-            lines = self._left(lines, answer)
-            if not lines:
-                return
-            _pause(attempt)
-        raise EngineUnavailable(
-            f"the server {self._dialect.place} stays too busy to be written to", hint="try again later"
-        )
-
-    def _left(self, lines: list[bytes], answer: Json) -> list[bytes]:
-        """The lines of the actions that the server had no room for.
-
-        Raises:
-            EngineRejected: an action that it will never take.
-        """
-        if not answer["errors"]:
-            return []
-        left: list[bytes] = []
-        at = 0
-        for item in answer["items"]:
-            ((kind, result),) = item.items()
-            size = 1 if kind == "delete" else 2
-            if result["status"] in _BUSY:
-                left += lines[at : at + size]
-            elif result["status"] >= 400 and kind != "delete":
-                raise self._item_refused(result)
-            at += size
-        return left
-
-    def _item_refused(self, result: Json) -> RetrieverError:
-        return EngineRejected(f"the server {self._dialect.place} refused the row {result['_id']}: {reason_of(result)}")
-
-
-def _pause(attempt: int) -> None:
-    time.sleep(min(_LONGEST_PAUSE, 0.2 * 2**attempt) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
