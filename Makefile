@@ -14,10 +14,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && { echo $$p; break; }; done)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup fix check test integration bench demo docs archive wheel clean
+.PHONY: help setup fix check test integration integration-all bench demo docs archive wheel clean
 
 help: ## list the tasks
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 # --- environment: built once, then kept until pyproject.toml changes -------------------------------------------------
 
@@ -68,6 +68,9 @@ check: setup ## ruff, mypy --strict, import-linter
 
 integration: setup ## tests that start processes, kill them, or build and install the wheel
 	$(BIN)/python -m pytest -m integration
+
+integration-all: setup ## the same, with fifty moments of kill -9 in place of a few, and the slow ones
+	RLM_SEARCH_TEST_KILLS=50 RLM_SEARCH_TEST_SLOW=1 $(BIN)/python -m pytest -m integration
 
 bench: $(VENV)/.installed-bench ## figures beside bare libraries; RLM_SEARCH_TEST_DATA names the data of most of them
 	@for bench in sandbox loop $(if $(RLM_SEARCH_TEST_DATA),parse embed ingest search quality); do \

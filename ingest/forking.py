@@ -36,6 +36,7 @@ class Worker:
         deadline: on the pool's clock, for the file in hand.
         baseline_bytes: resident memory that it was born with.
         doom: why the pool has killed it.
+        has_begun: part of what the file in hand holds was handed out.
         excused: it said what failed and ends by itself, so the next file is not to blame.
     """
 
@@ -47,6 +48,7 @@ class Worker:
     taken: int = 0
     deadline: float = 0.0
     doom: FailureKind | None = None
+    has_begun: bool = False
     excused: bool = False
 
     def ordered_bytes(self) -> int:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
@@ -59,6 +60,7 @@ class WorkerPool:
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, Worker] = {}
         self._again: deque[SourceFile] = deque()
+        self._retried: set[Path] = set()  # in a run: their process was killed from outside, and they are read once more
         self._clock = 0.0  # seconds spent waiting for workers: it stands still while the caller is busy
         self._watched = 0.0
         self._is_stopped = False
@@ -181,6 +183,7 @@ class WorkerPool:
 
     def _settle(self, worker: Worker, report: wire.Piece | wire.Failed) -> Outcome:
         outcome = report.outcome(worker.orders[0])
+        worker.has_begun = isinstance(report, wire.Piece) and not report.last
         if isinstance(report, wire.Failed) or report.last:
             worker.orders.popleft()
             worker.excused = isinstance(report, wire.Failed) and report.kind == "memory"
@@ -206,9 +209,17 @@ class WorkerPool:
     def _bury(self, worker: Worker, news: News) -> Iterator[Outcome]:
         yield from self._listen(worker)  # what it said before it ended
         self._dismiss(worker)
-        if worker.orders and not worker.excused:
+        if worker.orders and not worker.excused and not self._deserves_another(worker, news):
             yield _died(worker.orders.popleft(), _cause(worker, news, self._limits))
         self._again.extend(worker.orders)
+
+    def _deserves_another(self, worker: Worker, news: News) -> bool:
+        """It was killed and has done nothing to deserve it: another reads its file, once."""
+        path = worker.orders[0].path
+        if not _is_foul_play(worker, news, self._limits) or worker.has_begun or path in self._retried:
+            return False
+        self._retried.add(path)
+        return True
 
     # Ending
 
@@ -240,6 +251,7 @@ class WorkerPool:
 
     def _abandon(self) -> None:
         self._again.clear()
+        self._retried.clear()
         for worker in [worker for worker in self._workers.values() if worker.orders]:
             self._forker.kill(worker)
             self._dismiss(worker)
@@ -250,12 +262,28 @@ def _too_large(file: SourceFile, limits: Limits) -> Failure:
     return Failure(path=file.path, source=file.source, kind="too-large", stage="parse", message=message, file=file)
 
 
-def _died(file: SourceFile, cause: tuple[FailureKind, str]) -> Failure:
-    kind, message = cause
-    return Failure(path=file.path, source=file.source, kind=kind, stage="parse", message=message, file=file)
+def _died(file: SourceFile, cause: tuple[FailureKind, str, bool]) -> Failure:
+    kind, message, transient = cause
+    return Failure(
+        path=file.path, source=file.source, kind=kind, stage="parse", message=message, transient=transient, file=file
+    )
 
 
-def _cause(worker: Worker, news: News, limits: Limits) -> tuple[FailureKind, str]:
+def _is_foul_play(worker: Worker, news: News, limits: Limits) -> bool:
+    """Somebody else killed it, and not for its size: an operator, or a system that is short of memory."""
+    grown = news.peak_bytes - worker.baseline_bytes
+    is_small = grown <= _NEAR_THE_LIMIT * limits.memory_bytes
+    return worker.doom is None and news.signal == signal.SIGKILL and is_small
+
+
+def _cause(worker: Worker, news: News, limits: Limits) -> tuple[FailureKind, str, bool]:
+    """Kind, message, and whether another run may fare better."""
+    if _is_foul_play(worker, news, limits):
+        return "memory", "the process that read it was killed by the system, most likely for memory", True
+    return *_own_fault(worker, news, limits), False
+
+
+def _own_fault(worker: Worker, news: News, limits: Limits) -> tuple[FailureKind, str]:
     grown = news.peak_bytes - worker.baseline_bytes
     if worker.doom == "timeout" or news.signal in (signal.SIGPROF, signal.SIGXCPU):
         return "timeout", "reading it took longer than a file may take"
@@ -263,7 +291,5 @@ def _cause(worker: Worker, news: News, limits: Limits) -> tuple[FailureKind, str
         return "memory", "reading it took more memory than a file may take"
     if worker.doom == "crashed":
         return "crashed", "the process that read it sent nonsense and was ended"
-    if news.signal == signal.SIGKILL:
-        return "memory", "the process that read it was killed by the system, most likely for memory"
     how = f"by {signal.Signals(news.signal).name}" if news.signal else f"with status {news.status}"
     return "crashed", f"the process that read it ended {how}"

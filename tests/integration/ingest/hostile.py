@@ -75,6 +75,10 @@ def eat_and_hide_it() -> None:
             time.sleep(0.01)
 
 
+def be_killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def jump_into_nothing() -> None:
     ctypes.string_at(0)
 
@@ -124,6 +128,7 @@ def chatter() -> None:
 
 
 DEEDS: dict[str, Callable[[], None]] = {
+    "killed": be_killed,
     "spin": spin,
     "native": native_spin,
     "sleep": lambda: time.sleep(1_000),

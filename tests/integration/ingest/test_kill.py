@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from tests.integration.ingest.corpus import command, content, environment, inges
 
 pytestmark = pytest.mark.integration
 
-KILLS = 20
+KILLS = int(os.environ.get("RLM_SEARCH_TEST_KILLS", "6"))
+"""Moments of the kill test: `make integration-all` takes fifty."""
 FEW_AT_A_TIME = {"RLM_SEARCH_INGEST__FLUSH_DOCUMENTS": "4", "RLM_SEARCH_INGEST__FLUSH_SECONDS": "0.05"}
 """Many flushes, so that kills fall between and into them."""
 
@@ -44,15 +46,19 @@ def is_alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] not in "ZX"
 
 
-def kill_after(seconds: float, home: Path, archive: Path, index: Path) -> bool:
-    """Start the command, kill it with all its threads at the given moment; False if it ended before."""
-    process = subprocess.Popen(
+def start(home: Path, archive: Path, index: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         command(archive, "--index", index, "--embedder", "hashing", "--quiet"),
         env=environment(home, **FEW_AT_A_TIME),
         cwd=home,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def kill_after(seconds: float, home: Path, archive: Path, index: Path) -> bool:
+    """Start the command, kill it with all its threads at the given moment; False if it ended before."""
+    process = start(home, archive, index)
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -67,7 +73,27 @@ def kill_after(seconds: float, home: Path, archive: Path, index: Path) -> bool:
     return False
 
 
-def test_twenty_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
+def kill_workers(seconds: float, moments: random.Random, home: Path, archive: Path, index: Path) -> int:
+    """Kill a process of a run that goes on, again and again until it ends; how many were killed."""
+    process = start(home, archive, index)
+    killed: list[int] = []
+    nurseries: set[int] = set()  # the process that the others are forked from: without it a run may have to end
+    while True:
+        try:
+            process.wait(seconds * moments.uniform(0.1, 0.4))
+        except subprocess.TimeoutExpired:
+            below = children_of(process.pid)
+            if below:
+                nurseries.add(below[0])
+                killed.append(moments.choice(below))
+                with suppress(ProcessLookupError):
+                    os.kill(killed[-1], signal.SIGKILL)
+        else:
+            assert process.returncode == 4 or nurseries & {*killed}, "a run outlives its workers"
+            return len(killed)
+
+
+def test_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
     archive = make_archive(tmp_path / "archive")
     started = time.monotonic()
     whole = ingest(
@@ -81,10 +107,11 @@ def test_twenty_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
         # a few kills while the index grows and when it is almost done; a run that ends first was done with it
         while kill_after(moments.uniform(0.3, 0.9) * seconds, tmp_path, archive, index):
             kills += 1
-            if kills % 5 == 0:
+            if kills % 3 == 0:
                 break
         else:
             seconds *= 0.9  # the machine was busier when it was measured
+        kills += kill_workers(seconds, moments, tmp_path, archive, index)
         done = ingest(tmp_path, archive, "--index", index, "--embedder", "hashing", "--quiet", code=4)
 
         assert content(index) == expected

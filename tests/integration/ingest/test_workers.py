@@ -181,6 +181,24 @@ def test_a_nursery_that_is_killed_costs_the_files_in_hand() -> None:
     assert [source_of(outcome) for outcome in found if isinstance(outcome, Failure)] in (["slow"], [])
 
 
+def test_a_worker_that_is_killed_by_others_costs_nothing() -> None:
+    with WorkerPool(1, task=TASK, limits=LIMITS) as pool:
+        run = pool.run(a_file(name) for name in ["good 1", "slow", "good 2"])
+        found = [next(run)]
+        (nursery,) = children_of(os.getpid())
+        (worker,) = children_of(nursery)
+        os.kill(worker, signal.SIGKILL)
+        found += run
+    assert sorted(map(source_of, found)) == ["good 1", "good 2", "slow"]
+    assert not [outcome for outcome in found if isinstance(outcome, Failure)]
+
+
+def test_a_file_whose_every_reader_is_killed_fails_and_is_tried_again_by_the_next_run() -> None:
+    found = outcomes(["good 1", "killed", "good 2"])
+    (failure,) = [outcome for outcome in found if isinstance(outcome, Failure)]
+    assert (failure.source, failure.kind, failure.transient) == ("killed", "memory", True)
+
+
 def test_the_process_that_forks_has_one_thread(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("The ferry left the harbour at seven in the morning.")
     (file,) = find([tmp_path])
