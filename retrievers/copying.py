@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from retrievers.errors import ConfigError
-from retrievers.protocols import Exports, IndexWriter, RetrieverProtocol
+from retrievers.errors import ConfigError, FilterError
+from retrievers.protocols import Exports, IndexWriter, MarksDuplicates, RetrieverProtocol, Scans
 from retrievers.types import IndexedDocument
 
 BATCH_CHARACTERS: Final = 8_000_000
@@ -46,7 +46,21 @@ def copy(
         copied.vectors += sum(len(item.vectors) for item in batch if item.vectors is not None)
         if told:
             told(copied, batch[-1].document.id)
+    _copy_marks(source, writer)
     return copied
+
+
+def _copy_marks(source: Exports, writer: IndexWriter) -> None:
+    """Which documents are near-duplicates of which."""
+    if not isinstance(source, Scans) or not isinstance(writer, MarksDuplicates):
+        return
+    try:
+        marked = source.scan(filters={"duplicate_of": {"exists": True}})
+        originals = {each.doc_id: str(each.metadata["duplicate_of"]) for each in marked}
+    except FilterError:  # nothing is marked there
+        return
+    writer.mark_duplicates(originals)
+    writer.flush()
 
 
 def _batches(items: Iterator[IndexedDocument]) -> Iterator[list[IndexedDocument]]:

@@ -24,7 +24,7 @@ def collapsed(now: Snapshot, passing: Filter | None) -> Filter | None:
     The original stands for its near-duplicates where it passes the filter itself, else the smallest id that does. A
     filter that names the field `duplicate_of` means what it says, and nothing is left out.
     """
-    if not has_duplicates(now) or (passing is not None and _names(passing)):
+    if not has_duplicates(now) or (passing is not None and names_duplicates(passing)):
         return passing
     if passing is None:
         return Not(Exists(FIELD))
@@ -78,11 +78,12 @@ def _hidden(now: Snapshot, passing: Filter) -> tuple[str, ...]:
     )
 
 
-def _names(passing: Filter) -> bool:
+def names_duplicates(passing: Filter) -> bool:
+    """Whether a filter speaks of near-duplicates itself."""
     match passing:
         case And(parts) | Or(parts):
-            return any(map(_names, parts))
+            return any(map(names_duplicates, parts))
         case Not(inner):
-            return _names(inner)
+            return names_duplicates(inner)
         case _:
             return passing.field == FIELD

@@ -21,6 +21,7 @@ from retrievers.servers import asking
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.looking import Seen
 from retrievers.servers.rows import WIDE, form_name, record_of, routing_of, wide_term
+from retrievers.servers.showing import shown_metadata
 from retrievers.types import (
     CorpusDescription,
     Document,
@@ -72,7 +73,7 @@ class ServerDocuments:
             sources=tuple(record.sources),
             language=record.language,
             media_type=record.media_type,
-            metadata=about["metadata"],
+            metadata=shown_metadata(about),
         )
 
     def restored(self, doc_id: str) -> IndexedDocument:
@@ -100,10 +101,11 @@ class ServerDocuments:
         for summary in self.scan("", after, None):
             item = self.restored(summary.doc_id)
             yield IndexedDocument(
-                document=item.document, chunks=item.chunks, vectors=self._vectors(item) if item.chunks else None
+                document=item.document, chunks=item.chunks, vectors=self.vectors_of(item) if item.chunks else None
             )
 
-    def _vectors(self, item: IndexedDocument) -> Matrix | None:
+    def vectors_of(self, item: IndexedDocument) -> Matrix | None:
+        """The vectors of a document's chunks; None where they are still to be made."""
         conditions = [asking.VECTORS, {"term": {"hash": item.document.content_hash}}]
         rows = list(self._pages_of(item.document.id, self._dialect.with_vectors(_ordered(conditions, "ordinal"))))
         if len(rows) != len(item.chunks):
@@ -383,5 +385,5 @@ def _summary(source: Json) -> DocumentSummary:
         pages=summary["pages"],
         characters=summary["characters"],
         language=source.get("language", ""),
-        metadata=about["metadata"],
+        metadata=shown_metadata(about),
     )

@@ -17,12 +17,13 @@ from retrievers.embedded.rows import language_code
 from retrievers.embedded.schema import UNIT_BITS
 from retrievers.embedded.scoring import Candidates, Ranked
 from retrievers.errors import ConfigError, EngineRejected, EngineUnavailable, FilterError, IndexMismatch
-from retrievers.filters import Filter, parse, resolve
+from retrievers.filters import Filter, conjunction, parse, resolve
 from retrievers.protocols import Embedder, FilterLike
 from retrievers.servers import asking
 from retrievers.servers.connecting import refusal
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.documents import ServerDocuments
+from retrievers.servers.duplicates import collapsed, naming_duplicates
 from retrievers.servers.looking import Looker, Seen
 from retrievers.servers.rows import routing_of, row_id
 from retrievers.servers.showing import hit_of, text_of, wanted
@@ -92,7 +93,7 @@ class ServerRetriever:
         Raises:
             FilterError: an unknown field or a wrong type.
         """
-        seen, conditions = self._conditions(filters)
+        seen, conditions = self._asked(filters)
         question = take_apart(query, seen.held)
         if top_k < 1:
             return []
@@ -109,7 +110,7 @@ class ServerRetriever:
             ConfigError: the index has no vectors, or no embedder was given.
             EngineUnavailable: its vectors are still to be made.
         """
-        seen, conditions = self._conditions(filters)
+        seen, conditions = self._asked(filters)
         if top_k < 1 or not query.strip() or not seen.documents:
             return []
         vector = self._query_vector(seen, query)
@@ -124,7 +125,7 @@ class ServerRetriever:
         Raises:
             FilterError: an unknown field or a wrong type.
         """
-        seen, conditions = self._conditions(filters)
+        seen, conditions = self._asked(filters)
         question = take_apart(query, seen.held)
         if top_k < 1:
             return []
@@ -163,7 +164,8 @@ class ServerRetriever:
         (answer,) = self._many([body])
         rows = [(row["_source"], float(row["_score"] or 0.0)) for row in _rows(answer)]
         found_by = wanted(question, seen.held, [text_of(source) for source, _ in rows])
-        return [hit_of(source, score, found_by, None) for source, score in rows]
+        hits = [hit_of(source, score, found_by, None) for source, score in rows]
+        return naming_duplicates(self._dialect, self._index, seen, hits)
 
     def _hits(self, places: Sequence[_Place], scores: Sequence[float], question: Question, seen: Seen) -> list[Hit]:
         """The hits at places, whose rows are fetched."""
@@ -179,7 +181,8 @@ class ServerRetriever:
             if row.get("found")
         ]
         found_by = wanted(question, seen.held, [text_of(source) for source, _, _ in found])
-        return [hit_of(source, score, found_by, span) for source, score, span in found]
+        hits = [hit_of(source, score, found_by, span) for source, score, span in found]
+        return naming_duplicates(self._dialect, self._index, seen, hits)
 
     def _without_words(self, seen: Seen, filters: FilterLike, conditions: list[Json], top_k: int) -> list[Hit]:
         """A query of no words finds, with a filter, the beginnings of what passes."""
@@ -246,6 +249,12 @@ class ServerRetriever:
         return frozenset(present - {language_code(code) for code in known} - {0})
 
     # --- filters ----------------------------------------------------------------------------------------------------
+
+    def _asked(self, filters: FilterLike) -> tuple[Seen, list[Json]]:
+        """As `_conditions`, for a search: of documents that say the same, one only."""
+        seen, conditions = self._conditions(filters)
+        given = [each for each in (self._must, parse(filters)) if each is not None]
+        return seen, collapsed(self._dialect, self._index, seen, conjunction(given) if given else None, conditions)
 
     def _conditions(self, filters: FilterLike) -> tuple[Seen, list[Json]]:
         """What the index holds, and the conditions that hold for this call, those nobody can take away first."""

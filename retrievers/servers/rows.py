@@ -41,13 +41,23 @@ def row_id(doc_id: str, kind: str, number: int) -> str:
     return f"{name}#{kind}{number}"
 
 
-def text_rows(document: Document, chunks: Sequence[Chunk], wide: Container[str] = ()) -> Iterator[Row]:
-    """The units of a document, head first, and the pieces of its record; `wide` as for `values_of`."""
+def text_rows(
+    document: Document, chunks: Sequence[Chunk], wide: Container[str] = (), *, original: str = ""
+) -> Iterator[Row]:
+    """The units of a document, head first, and the pieces of its record.
+
+    Args:
+        document: as parsed.
+        chunks: of it.
+        wide: as for `values_of`.
+        original: id of the document that this one is a near-duplicate of.
+    """
     units = units_of(document, chunks)
     starts = [unit.start for unit in units]
     record = head_record(document, starts, chunk_records(chunks, starts))
     analyser = analyser_of(document.language, document.text).name
-    fields = fields_of(document)
+    mark = {"duplicate_of": original} if original else {}
+    fields = {**fields_of(document), **mark}
     shared = {
         "doc_id": document.id,
         "language": document.language[:2].lower(),
@@ -57,7 +67,7 @@ def text_rows(document: Document, chunks: Sequence[Chunk], wide: Container[str] 
         f"name_{analyser}": name_words(document),
         **values_of(fields, wide),
     }
-    about = {"title": document.title, "source": document.source, "metadata": plain(dict(document.metadata))}
+    about = {"title": document.title, "source": document.source, "metadata": plain(dict(document.metadata)), **mark}
     pieces = _pieces(record)
     for ordinal, (unit, path) in enumerate(zip(units, heading_paths(document.headings, units), strict=True)):
         row = {**shared, "kind": "unit", "unit": ordinal, "start": unit.start, "end": unit.end}

@@ -40,8 +40,14 @@ def hit_of(source: Json, score: float, sought_for: Sequence[Sought], within: tup
         pages=(about["page"],) if about["page"] else (),
         title=about["title"],
         source=about["source"],
-        metadata=about["metadata"],
+        metadata=shown_metadata(about),
     )
+
+
+def shown_metadata(about: Json) -> Mapping[str, Any]:
+    """The metadata of a document, with the mark of a near-duplicate."""
+    mark = {"duplicate_of": about["duplicate_of"]} if "duplicate_of" in about else {}
+    return {**about["metadata"], **mark}
 
 
 def wanted(question: Question, held: Sequence[str], texts: Sequence[str]) -> tuple[Sought, ...]:

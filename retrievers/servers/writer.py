@@ -104,6 +104,31 @@ class ServerWriter:
         self._bulk.add(document_id, head_row, {"doc": {"has_vectors": True}})
         self._heads[document_id] = {**head, "has_vectors": True}
 
+    def mark_duplicates(self, originals: Mapping[str, str]) -> None:
+        """Mark documents as near-duplicates of others, or with "" of none; text and vectors stay.
+
+        Unknown ids are ignored.
+        """
+        self.flush()
+        self._look_up(list(originals))
+        for document_id, original in originals.items():
+            head = self._heads[document_id]
+            if head is not None and head["hit"].get("duplicate_of", "") != original:
+                self._mark(document_id, original)
+
+    def _mark(self, document_id: str, original: str) -> None:
+        """Write the rows anew, vectors with them."""
+        documents = self._documents()
+        item = documents.restored(document_id)
+        vectors = documents.vectors_of(item) if item.chunks and self._seen.dimensions else None
+        rows = list(text_rows(item.document, item.chunks, self._wide, original=original))
+        for name, row in rows:
+            self._put(document_id, name, row)
+        self._heads[document_id] = _without_text(rows[0][1])
+        if vectors is not None:
+            self._settle()  # its record is read back
+            self.set_vectors(document_id, item.document.content_hash, vectors)
+
     def missing_vectors(self) -> Iterator[str]:
         """Ids of documents whose text is in the index and whose vectors are not."""
         self.flush()
@@ -205,7 +230,7 @@ class ServerWriter:
         head: Json = rows[0][1]
         if old is not None:
             self._remove(document.id, old, keep=head["summary"])
-        self._heads[document.id] = {name: value for name, value in head.items() if not name.startswith("text_")}
+        self._heads[document.id] = _without_text(head)
         self._recent.keep(IndexedDocument(document=document, chunks=chunks))
         if item.vectors is not None:
             self.set_vectors(document.id, document.content_hash, item.vectors)
@@ -273,3 +298,7 @@ class ServerWriter:
 
     def _documents(self) -> ServerDocuments:
         return ServerDocuments(self._dialect, self._index, self._seen, [])
+
+
+def _without_text(head: Json) -> Json:
+    return {name: value for name, value in head.items() if not name.startswith("text_")}
