@@ -259,12 +259,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments.insert(0, "run")
     from ingest.signals import Signals
 
+    signals = Signals()
     try:
-        code = cli.main(arguments, prog_name="ingest", standalone_mode=False, obj={"signals": Signals()})
+        code = cli.main(arguments, prog_name="ingest", standalone_mode=False, obj={"signals": signals})
+        signals.ignore()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except BaseException as error:  # noqa: BLE001 - fate: ends the run with one line and a hint
+        signals.ignore()
         from ingest.endings import explain
 
         sys.exit(explain(error))

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from retrievers.interrupts import outside_imports
+
 STOPPED = "stopped; run the same command again to go on"
 
 
-class Stopped(Exception):
-    """A signal ended the run; everything in hand was written."""
+class Stopped(BaseException):
+    """A signal ended the run; everything in hand was written. No `Exception`, so that nothing swallows it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(STOPPED)
@@ -30,7 +32,7 @@ class Signals:
         self._received = 0
         self._ask: Callable[[], None] | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle)
+            signal.signal(number, outside_imports(self._handle))
 
     @contextmanager
     def asking(self, stop: Callable[[], None]) -> Iterator[None]:
@@ -42,6 +44,11 @@ class Signals:
             self._ask = None
         if self._received:
             raise Stopped(self._received)
+
+    def ignore(self) -> None:
+        """The command has come to its end: what is left to do is to say so."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self._received:

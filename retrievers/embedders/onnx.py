@@ -151,7 +151,7 @@ def _open_session() -> InferenceSession:
         reason = str(error).partition("\n")[0]
         raise ConfigError(
             f"the embedder `minilm` cannot load onnxruntime: {reason}",
-            hint="install onnxruntime again, or search by words: --embedder none",
+            hint="install onnxruntime again, or search by words: `search --mode lexical`, `ingest --embedder none`",
         ) from error
     options = onnxruntime.SessionOptions()
     # The graph was written for speed: there is nothing to optimise, only time to lose.

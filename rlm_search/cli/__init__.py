@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+from typing import TYPE_CHECKING, Any
 
-try:
+if TYPE_CHECKING:
     from rlm_search.cli.commands import main
-except KeyboardInterrupt:  # pressed before there is anything that could say so better
-    sys.stderr.write("interrupted\n")
-    sys.exit(130)
 
 __all__ = ["main"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imported on use: the process listens for Ctrl-C before it loads anything slow (`rlm_search.cli.start`)."""
+    if name != "main":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from rlm_search.cli.commands import main as command
+
+    return command

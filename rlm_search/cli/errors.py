@@ -13,6 +13,7 @@ from types import FrameType
 
 import click
 
+from retrievers.interrupts import outside_imports
 from rlm_search.cli.printing import one_line, stop_writing, tell
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -148,7 +149,7 @@ def _signals_handled() -> Iterator[None]:
         yield
         return
     handlers = {signal.SIGTERM: _terminate, signal.SIGHUP: _terminate, signal.SIGINT: _interrupt}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    before = {number: signal.signal(number, outside_imports(handler)) for number, handler in handlers.items()}
     try:
         yield
     finally:
