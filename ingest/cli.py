@@ -107,19 +107,32 @@ Examples:
     click.option("--exclude", multiple=True, metavar="GLOB", help="No files or folders that match."),
     click.option("--rebuild", is_flag=True, help="Build a fresh index beside the old one and put it in its place."),
     click.option("--sync", is_flag=True, help="Remove documents whose files are gone from below PATH."),
+    click.option("--dry-run", is_flag=True, help="Count what would be read, by format, and write nothing."),
     *_RUNNING,
 )
-def run(paths: Sequence[Path], rebuild: bool, sync: bool, **given: Any) -> int:
+def run(paths: Sequence[Path], rebuild: bool, sync: bool, dry_run: bool, **given: Any) -> int:
     """Read PATH... into the index (what `ingest PATH...` does)."""
     from ingest.commands import run_paths
     from ingest.signals import say
 
     _check_usage(paths, given)
+    if dry_run:
+        return _estimate(paths, given)
     report = run_paths(paths, options=_options_of(given), rebuild=rebuild, sync=sync)
     if not report.files.found:
         named = ", ".join(str(path) for path in paths)
         say(f"no files found under {named}; hidden ones and those left out by --include and --exclude do not count")
     return _finish(report, given)
+
+
+def _estimate(paths: Sequence[Path], given: dict[str, Any]) -> int:
+    from ingest.commands import estimate_paths
+    from ingest.estimate import lines
+    from ingest.report import json_of
+
+    found = estimate_paths(paths, options=_options_of(given))
+    click.echo(json_of(found) if given["as_json"] else "\n".join(lines(found)))
+    return 0
 
 
 @cli.command(context_settings=_CONTEXT)

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from ingest import passwords, sources, stages, state, syncing
+from ingest.estimate import Estimate, estimate, known_to
 from ingest.forgetting import Forgotten, forget
 from ingest.journal import FailedFile, Journal, path_key
 from ingest.parsers import ocr
@@ -75,6 +76,25 @@ def run_paths(paths: Sequence[Path], *, options: Options, rebuild: bool, sync: b
     opening = open_rebuilt if rebuild else open_index
     opened = opening(options.url, embedder, options.settings)
     return _run(found, options, embedder, opened, count=find.count, synced=paths if sync else ())
+
+
+def estimate_paths(paths: Sequence[Path], *, options: Options) -> Estimate:
+    """What a run over these paths would read; changes nothing.
+
+    Raises:
+        SourceError: a path is missing.
+    """
+    table = options.settings.table("ingest", IngestSettings)
+    found = _Finding(paths, table, state.folders_of(options.url)).files()
+    embedder = _embedder(options, rebuild=False)
+    with closing_of(embedder), known_to(state.journal_path(options.url), _reader(table)) as is_known:
+        return estimate(
+            found,
+            is_known,
+            file_bytes=table.file_size_mb << 20,
+            processors=usable_cpus(),
+            dimensions=embedder.dimensions if embedder else 0,
+        )
 
 
 def run_failed(kinds: Sequence[str], *, options: Options) -> IngestReport:
