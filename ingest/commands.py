@@ -15,7 +15,7 @@ from ingest import passwords, sources, stages, state, syncing
 from ingest.estimate import Estimate, estimate, known_to
 from ingest.forgetting import Forgotten, forget
 from ingest.journal import FailedFile, Journal, path_key
-from ingest.parsers import ocr
+from ingest.parsers import elements, ocr
 from ingest.pipeline import IngestRun
 from ingest.progress import Progress, Silent
 from ingest.report import IndexCounts, IngestReport, Tally, group
@@ -192,11 +192,14 @@ def parser_options(table: IngestSettings, given_passwords: Sequence[str] = ()) -
     """What parsers are told, as the settings say.
 
     Raises:
-        ConfigError: the passwords file cannot be read; pages are to be read by OCR, and nothing here can.
+        ConfigError: the passwords file cannot be read; pages are to be read by OCR, and nothing here can; formats are
+            to be read by an extra that is not installed.
     """
+    elements.check(table.unstructured)
     return ParserOptions(
         passwords=passwords.gathered(given_passwords, table.passwords_file),
         ocr=ocr.options(table.ocr, table.ocr_languages, table.ocr_page_seconds),
+        unstructured=table.unstructured,
         file_pages=table.file_pages,
         file_characters=table.file_characters,
     )
@@ -206,7 +209,8 @@ def _reader(table: IngestSettings) -> str:
     """Names how files are read: with another name, every file is read again."""
     read_anew = f" ocr-{'+'.join(table.ocr_languages)}" if table.ocr == "always" else ""
     sketched = " sketches" if table.near_duplicates else ""
-    return f"{stages.version()} tokens-{table.max_tokens}{read_anew}{sketched}"
+    by_extra = elements.described(table.unstructured)
+    return f"{stages.version()} tokens-{table.max_tokens}{read_anew}{sketched}{by_extra}"
 
 
 def _count_ahead(tally: Tally, count: Callable[[], int] | None) -> None:

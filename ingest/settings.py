@@ -34,6 +34,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             also reads pages that have a text layer, in its place.
         ocr_languages: names of tesseract's language data.
         ocr_page_seconds: CPU seconds that reading one picture may cost.
+        unstructured: formats that the extra `unstructured` reads, in place of the light readers.
     """
 
     workers: int = 0
@@ -52,6 +53,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ocr: Literal["auto", "off", "always"] = "auto"
     ocr_languages: tuple[str, ...] = ("eng",)
     ocr_page_seconds: float = 60.0
+    unstructured: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, so that it is said with the name of the setting."""
@@ -62,6 +64,11 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         for name in ("flush_documents", "flush_seconds", "file_seconds", "file_memory_mb", *_PARSING):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0 - at `$.{name}`")
+
+
+def keep_unstructured_quiet() -> None:
+    """Turn off what the library `unstructured` would send and print; to be called before it is imported."""
+    os.environ.update(DO_NOT_TRACK="1", SCARF_NO_ANALYTICS="true", UNSTRUCTURED_DISABLE_NOTICE="1", HF_HUB_OFFLINE="1")
 
 
 def state_folder(environment: Mapping[str, str] | None = None) -> Path:

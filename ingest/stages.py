@@ -10,6 +10,7 @@ import msgspec
 from ingest import chunkers, parsers
 from ingest.identity import document_id, file_metadata, storable, storable_metadata, title_of
 from ingest.language import identifier, language_of
+from ingest.parsers import elements
 from ingest.protocols import Chunker
 from ingest.sketches import sketch_of
 from ingest.types import Enclosed, Parsed, ParserOptions, SourceFile, Warned
@@ -50,10 +51,12 @@ def reader(
     parsers.preload()
     identifier()
     options = msgspec.convert(parser or {}, ParserOptions)
+    if options.unstructured:
+        elements.prepare(options.unstructured)
     chunker = chunkers.load(max_tokens=max_tokens) if chunk else None
 
     def read(file: SourceFile) -> Iterator[tuple[IndexedDocument, tuple[Warned, ...]]]:
-        parse = parsers.parser_for(file.path)
+        parse = parsers.parser_for(file.path, options)
         for parsed in parse(file.path, options):
             if isinstance(parsed, Enclosed):
                 continue

@@ -123,12 +123,14 @@ class ParserOptions:
     Attributes:
         passwords: tried in turn on an encrypted file; never to be told to anybody.
         ocr: how pages that are pictures are read; None leaves them, and says that they need OCR.
+        unstructured: names of formats that are read with the extra `unstructured`.
         file_pages: pages that are read of one file at most.
         file_characters: characters that are read of one file at most.
     """
 
     passwords: tuple[str, ...] = field(default=(), repr=False)
     ocr: OcrOptions | None = None
+    unstructured: tuple[str, ...] = ()
     file_pages: int = 50_000
     file_characters: int = 200_000_000
 

@@ -16,7 +16,7 @@ from ingest.errors import UnsupportedFormat
 from ingest.parsers.detection import HEAD, extension_of, format_of
 from ingest.parsers.formats import BY_EXTENSION, FORMATS, Format
 from ingest.protocols import Parser
-from ingest.types import Parsed, ParserOptions
+from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 
 __all__ = [
     "FORMATS",
@@ -37,7 +37,7 @@ GROUP = "rlm_search.parsers"
 _LIBRARIES = ("pypdfium2.raw", "lxml.html", "charset_normalizer", "email.policy", "olefile", "puremagic")
 
 
-def parser_for(path: Path) -> Parser:
+def parser_for(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Parser:
     """The parser that reads this file.
 
     Raises:
@@ -55,9 +55,17 @@ def parser_for(path: Path) -> Parser:
             raise
     else:
         if plugged is None or format_.name != "text":
-            return load(format_) if head else _Empty(format_.media_type)
+            return _parser_of(format_, options) if head else _Empty(format_.media_type)
     parser: Parser = plugged.load()
     return parser
+
+
+def _parser_of(format_: Format, options: ParserOptions) -> Parser:
+    if format_.name not in options.unstructured:
+        return load(format_)
+    from ingest.parsers import elements
+
+    return elements.parser_of(format_.name, load(format_))
 
 
 @cache
