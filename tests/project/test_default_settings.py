@@ -55,3 +55,13 @@ def test_every_key_of_the_code_is_listed(table: str) -> None:
     listed = re.findall(r"^(?:# )?(\w+) = ", text, flags=re.MULTILINE)
 
     assert sorted(listed) == sorted(STRUCTS[table].__struct_fields__)
+
+
+@pytest.mark.parametrize("engine", ["opensearch", "elasticsearch"])
+def test_the_file_of_an_engine_lists_the_settings_that_matter_to_it(engine: str) -> None:
+    tables = tomllib.loads((FILE.parent / f"{engine}.toml").read_text())
+
+    assert msgspec.convert(tables["server"], ServerSettings) == ServerSettings()
+    assert set(tables["server"]) == set(ServerSettings.__struct_fields__)
+    assert set(tables["retriever"]) == set(RetrieverSettings.__struct_fields__)
+    assert tables["index"]["url"].startswith(f"{engine}://")

@@ -31,7 +31,8 @@ def shown_commands() -> Iterator[tuple[str, list[str]]]:
     for page in PAGES:
         if page == make_docs.CLI:
             continue
-        for block in re.findall(r"^```(?:sh)?\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        for block in (text for language, text in blocks if language in ("", "sh")):
             for line in block.splitlines():
                 words = shlex.split(line, comments=True) if line.isascii() or "#" in line or "…" in line else []
                 while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
