@@ -108,14 +108,19 @@ Examples:
     click.option("--rebuild", is_flag=True, help="Build a fresh index beside the old one and put it in its place."),
     click.option("--sync", is_flag=True, help="Remove documents whose files are gone from below PATH."),
     click.option("--dry-run", is_flag=True, help="Count what would be read, by format, and write nothing."),
+    click.option("--watch", is_flag=True, help="Stay, and follow what changes below PATH; Ctrl-C ends it."),
     *_RUNNING,
 )
-def run(paths: Sequence[Path], rebuild: bool, sync: bool, dry_run: bool, **given: Any) -> int:
+def run(paths: Sequence[Path], rebuild: bool, sync: bool, dry_run: bool, watch: bool, **given: Any) -> int:
     """Read PATH... into the index (what `ingest PATH...` does)."""
     from ingest.commands import run_paths
     from ingest.signals import say
 
     _check_usage(paths, given)
+    if rebuild + dry_run + watch > 1:
+        raise click.UsageError("--rebuild, --dry-run and --watch do not go together")
+    if watch:
+        return _watch(paths, given)
     if dry_run:
         return _estimate(paths, given)
     report = run_paths(paths, options=_options_of(given), rebuild=rebuild, sync=sync)
@@ -123,6 +128,15 @@ def run(paths: Sequence[Path], rebuild: bool, sync: bool, dry_run: bool, **given
         named = ", ".join(str(path) for path in paths)
         say(f"no files found under {named}; hidden ones and those left out by --include and --exclude do not count")
     return _finish(report, given)
+
+
+def _watch(paths: Sequence[Path], given: dict[str, Any]) -> int:
+    from ingest.commands import watch_paths
+
+    for report in watch_paths(paths, options=_options_of(given)):
+        _finish(report, given)
+        sys.stdout.flush()
+    return 0
 
 
 def _estimate(paths: Sequence[Path], given: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from ingest import passwords, sources, stages, state, syncing
+from ingest import passwords, sources, stages, state, syncing, watching
 from ingest.estimate import Estimate, estimate, known_to
 from ingest.forgetting import Forgotten, forget
 from ingest.journal import FailedFile, Journal, path_key
@@ -26,6 +26,7 @@ from ingest.types import Failure, Limits, ParserOptions, SourceFile
 from ingest.workers import WorkerPool
 from ingest.writing import Batching
 from retrievers import registry
+from retrievers.errors import IndexLocked
 from retrievers.protocols import Embedder
 from retrievers.settings import EmbedderSettings, IndexSettings, Settings
 
@@ -76,6 +77,31 @@ def run_paths(paths: Sequence[Path], *, options: Options, rebuild: bool, sync: b
     opening = open_rebuilt if rebuild else open_index
     opened = opening(options.url, embedder, options.settings)
     return _run(found, options, embedder, opened, count=find.count, synced=paths if sync else ())
+
+
+def watch_paths(paths: Sequence[Path], *, options: Options) -> Iterator[IngestReport]:
+    """Read files and folders into the index, and again whenever they change; a signal ends it.
+
+    Yields a report of the first run, and of every other that changed something.
+
+    Raises:
+        SourceError: a path is missing, now or later.
+        Stopped: by a signal.
+    """
+    table = options.settings.table("ingest", IngestSettings)
+    own = state.folders_of(options.url)
+    find = _Finding(paths, table, own).files
+    is_first = True
+    for _ in watching.changes(paths, find, own, options.stopping):
+        try:
+            report = run_paths(paths, options=options, rebuild=False, sync=True)
+        except IndexLocked:
+            if is_first:
+                raise
+            continue  # another command is at it: what it leaves is read with the next change
+        if is_first or report.documents or report.removed or report.files.failed:
+            yield report
+        is_first = False
 
 
 def estimate_paths(paths: Sequence[Path], *, options: Options) -> Estimate:
