@@ -9,6 +9,7 @@ from ingest.types import Parsed
 
 _SOURCE = "text/x-"
 _LONGEST = 300
+_NEAR = 2_000  # characters from the beginning: a heading that comes later is of a part
 _SPACES = re.compile(r"\s+")
 _PROGRAM = re.compile(r"^(?:microsoft\s+)?(?:office\s+)?(?:word|excel|powerpoint|outlook|publisher|visio)\s+-\s+", re.I)
 _EXTENSIONS = (
@@ -66,7 +67,8 @@ def title_of(parsed: Parsed, file_title: str, name: str) -> str:
     title = _clean(parsed.title)
     if is_title(title):
         return title
-    heading = _clean(parsed.headings[0].title) if parsed.headings else ""
+    is_near = bool(parsed.headings) and parsed.headings[0].start < _NEAR
+    heading = _clean(parsed.headings[0].title) if is_near else ""
     return heading if is_title(heading) and not _SECTION.match(heading) else file_title
 
 

@@ -38,7 +38,7 @@ class Contexts:
         self._head = _head(document)
         self._headings = document.headings
         self._starts = [heading.start for heading in document.headings]
-        self._paths = _paths(document.headings)
+        self._paths = _paths(document.headings, document.title)
         self._text, self._pages = document.text, document.pages
         self._running = _running_lines(document)
 
@@ -89,15 +89,15 @@ def _words(text: str) -> list[str]:
     return text.lower().split()
 
 
-def _paths(headings: tuple[Heading, ...]) -> list[str]:
-    """For each heading, it and those above it (`Part I > Item 7 > Liquidity`), cut to its deep end."""
+def _paths(headings: tuple[Heading, ...], title: str) -> list[str]:
+    """For each heading, it and those above it (`Part I > Item 7 > Liquidity`), cut to its deep end; not the title."""
     stack: list[Heading] = []
     paths = []
     for heading in headings:
         while stack and stack[-1].level >= heading.level:
             stack.pop()
         stack.append(heading)
-        paths.append(_path([entry.title[:_HEADING].strip() for entry in stack]))
+        paths.append(_path([entry.title[:_HEADING].strip() for entry in stack if entry.title != title]))
     return paths
 
 

@@ -16,6 +16,7 @@ _BROKEN = "\ufffe"
 _LINE_END = re.compile(f"{NEWLINE}|{_BROKEN}")
 _LOOKED_AT = 5  # lines of a page
 _SUSPICIOUS = 2
+_MIDDLE = 0.33  # of a line: the gap between two columns is looked for between here and as far from its end
 _LONG = 40  # characters of a row across two columns, at least
 _ROWS = 6
 _WIDE_GAP = 0.9  # of the height of a letter: more than justified words have
@@ -69,14 +70,15 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _is_suspicious(layout: Layout, long: Sequence[tuple[int, str]]) -> bool:
     step = max(len(long) // _LOOKED_AT, 1)
-    return sum(bool(_gaps(layout, start, line)) for start, line in long[::step]) >= _SUSPICIOUS
+    looked_at = ((start, line, int(_MIDDLE * len(line))) for start, line in long[::step])
+    return sum(bool(_gaps(layout, start, line, margin)) for start, line, margin in looked_at) >= _SUSPICIOUS
 
 
-def _gaps(layout: Layout, start: int, line: str) -> list[_Gap]:
-    """The wide gaps of a line, but for those at its very ends."""
+def _gaps(layout: Layout, start: int, line: str, margin: int = _LEAST_HALF) -> list[_Gap]:
+    """The wide gaps of a line, but for those within `margin` characters of its ends."""
     found = []
-    space = line.find(" ", _LEAST_HALF)
-    while 0 <= space < len(line) - _LEAST_HALF:
+    space = line.find(" ", margin)
+    while 0 <= space < len(line) - margin:
         before, after = layout.box(start + space - 1), layout.box(start + space + 1)
         if before and after and after.left - before.right > _WIDE_GAP * max(before.height, after.height):
             found.append(_Gap(start + space, before.right, after.left))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
 
-from ingest.parsers.pdf_outline import position
 from ingest.parsers.pdf_page import Line
+from ingest.parsers.pdf_text import cleaned
 from retrievers.types import Heading
 
 _LARGER = 1.15
@@ -17,48 +19,64 @@ _PER_PAGE = 6.0  # on average: more are no headings
 _REPEATED = 3  # pages: a line on so many is a running header
 _JOINED = 3  # lines of one heading
 _LETTERS = 0.5
+_PAPER = 30  # pages: a longer document has a cover
+_COVER = 1.3  # of the size of a heading
 _NUMBER = re.compile(r"\d+")
+
+
+class _Title(NamedTuple):
+    text: str
+    first_line: str
+    height: float
 
 
 def headings_by_size(pages: Sequence[Sequence[Line]], text: str, starts: Sequence[int]) -> tuple[Heading, ...]:
     """The headings, each where it stands in the text; none where size tells nothing.
+
+    They are larger than most of the text of the document, and of their page, which the first page may not have.
 
     Args:
         pages: the lines of each page.
         text: of all pages.
         starts: where each page begins in it.
     """
-    weights: Counter[float] = Counter()
-    for page in pages:
-        for line in page:
-            weights[line.height] += len(line.text)
-    if not weights:
-        return ()
-    least = _LARGER * weights.most_common(1)[0][0]
-    found = [_titles(page, least) for page in pages]
+    least = _LARGER * _body([line for page in pages for line in page])
+    found = [_titles(page, max(least, _LARGER * _body(page)) if number else least) for number, page in enumerate(pages)]
     running = _running(found)
-    kept = [[line for line in page if _masked(line) not in running] for page in found]
+    kept = [[title for title in page if _masked(title) not in running] for page in found]
+    if len(pages) > _PAPER:
+        kept[0] = _cover_title(kept[0], least)
     count = sum(map(len, kept))
     if not 0 < count <= _PER_PAGE * len(pages):
         return ()
     return tuple(_placed(kept, text, starts))
 
 
-def _titles(page: Sequence[Line], least: float) -> list[Line]:
-    """The headings of a page; those of several lines put together."""
-    titles: list[Line] = []
-    open_lines = 0  # of the heading that the next line may belong to
-    for line in page:
-        if line.height < least or not _may_be_heading(line.text):
-            open_lines = 0
-            continue
-        if open_lines and titles[-1].height == line.height and open_lines < _JOINED:
-            titles[-1] = Line(text=f"{titles[-1].text} {line.text}", height=line.height)
-            open_lines += 1
-        else:
-            titles.append(line)
-            open_lines = 1
+def _body(lines: Sequence[Line]) -> float:
+    """The size that most of the text has."""
+    weights: Counter[float] = Counter()
+    for line in lines:
+        weights[line.height] += len(line.text)
+    return weights.most_common(1)[0][0] if weights else 0.0
+
+
+def _titles(page: Sequence[Line], least: float) -> list[_Title]:
+    """The headings of a page; those of several lines put together, but for whole paragraphs."""
+    titles = []
+    for height, run in groupby(page, key=lambda line: line.height):
+        lines = [line.text for line in run]
+        if height >= least and len(lines) <= _JOINED and all(map(_may_be_heading, lines)):
+            titles.append(_Title(" ".join(lines), lines[0], height))
     return titles
+
+
+def _cover_title(titles: Sequence[_Title], least: float) -> list[_Title]:
+    """The one line of a cover that is by far the largest: the others there head nothing."""
+    by_size = sorted(titles, key=lambda title: -title.height)
+    if not by_size or by_size[0].height < _COVER * least:
+        return []
+    stands_out = len(by_size) == 1 or by_size[0].height >= _LARGER * by_size[1].height
+    return by_size[:1] if stands_out else []
 
 
 def _may_be_heading(text: str) -> bool:
@@ -67,28 +85,29 @@ def _may_be_heading(text: str) -> bool:
     return 2 < len(text) <= _LONGEST and letters >= max(2, _LETTERS * len(text)) and text[-1] not in ".,;"
 
 
-def _running(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
+def _running(pages: Sequence[Sequence[_Title]]) -> frozenset[str]:
     found: Counter[str] = Counter()
     for page in pages:
-        found.update({_masked(line) for line in page})
+        found.update({_masked(title) for title in page})
     return frozenset(line for line, count in found.items() if count > _REPEATED)
 
 
-def _masked(line: Line) -> str:
-    return _NUMBER.sub("0", line.text)
+def _masked(title: _Title) -> str:
+    return _NUMBER.sub("0", title.text)
 
 
-def _placed(pages: Sequence[Sequence[Line]], text: str, starts: Sequence[int]) -> list[Heading]:
-    sizes = sorted({line.height for page in pages for line in page}, reverse=True)
+def _placed(pages: Sequence[Sequence[_Title]], text: str, starts: Sequence[int]) -> list[Heading]:
+    sizes = sorted({title.height for page in pages for title in page}, reverse=True)
     levels = {size: min(number, _LEVELS) for number, size in enumerate(sizes, start=1)}
     headings = []
     for page, start in enumerate(starts[: len(pages)]):
         end = starts[page + 1] if page + 1 < len(starts) else len(text)
         at = start
-        for line in pages[page]:
-            place = position(line.text, text, at, end)
-            if place is None:
+        for title in pages[page]:
+            place = text.find(cleaned(title.first_line), at, end)
+            if place < 0:
                 continue
             at = place
-            headings.append(Heading(title=" ".join(line.text.split()), level=levels[line.height], start=place))
+            name = " ".join(cleaned(title.text).split())
+            headings.append(Heading(title=name, level=levels[title.height], start=place))
     return headings

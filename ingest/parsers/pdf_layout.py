@@ -25,6 +25,7 @@ _ACCENTED = re.compile("[\u00a1-\u024f]")
 _MANY_LETTERS = 40
 _FEW_VOWELS = 0.2
 _NO_LETTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
+_WIDE = re.compile("[\U00010000-\U0010ffff]")
 _WORD = re.compile(r"[^\W\d_]{3}")
 
 
@@ -53,7 +54,7 @@ class Layout:
     def __init__(self, textpage: Any, text: str) -> None:
         self._textpage = textpage
         self._rect = pdfium.FS_RECTF()
-        self._wide = any(character > "\uffff" for character in text) if not text.isascii() else False
+        self._wide = not text.isascii() and _WIDE.search(text) is not None
         self.text = text
 
     def box(self, offset: int) -> Box | None:

@@ -66,6 +66,9 @@ def _page(document: Any, entry: Any) -> int:
 
 def position(title: str, text: str, begin: int, end: int) -> int | None:
     """Where a title stands in a part of the text, however its words are parted; None if it does not."""
+    exactly = text.find(title, begin, end)
+    if exactly >= 0:
+        return exactly
     words = title.split()
     found = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE).search(text, begin, end)
     return found.start() if found else None
