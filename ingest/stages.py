@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from ingest import chunkers, parsers
+from ingest.chunkers.furniture import furniture_of
 from ingest.identity import document_id, file_metadata, storable, storable_metadata, title_of
 from ingest.language import identifier, language_of
 from ingest.parsers import elements
@@ -75,6 +76,8 @@ def identify(parsed: Parsed, file: SourceFile) -> Document:
     name = str(of_file["name"])
     text = storable(parsed.text) if parsed.text.strip() else ""
     source = f"{file.source}#{storable(parsed.record)}" if parsed.record else file.source
+    pages = parsed.pages if text else (0,) * len(parsed.pages)
+    labels = tuple(map(storable, parsed.page_labels))
     return Document(
         id=storable(parsed.record_id) or document_id(name, content_hash),
         source=source,
@@ -83,11 +86,12 @@ def identify(parsed: Parsed, file: SourceFile) -> Document:
         text=text,
         media_type=parsed.media_type,
         content_hash=content_hash,
-        pages=parsed.pages if text else (0,) * len(parsed.pages),
-        page_labels=tuple(map(storable, parsed.page_labels)),
+        pages=pages,
+        page_labels=labels,
         headings=parsed.headings if text else (),
         language=parsed.language or language_of(text),
         metadata=storable_metadata({**of_file, **parsed.metadata}),
+        furniture=furniture_of(text, pages, labels),
     )
 
 

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import msgspec
 
 from ingest.types import Failure, FailureKind, ParsedFile, SourceFile, Stage, Warned
+from retrievers.furniture import within
 from retrievers.types import Chunk, Document, IndexedDocument
 
 _LENGTH = struct.Struct(">I")
@@ -82,6 +83,7 @@ def spans(document: Document, cuts: Sequence[tuple[int, int, int]], contexts: Se
             end=end,
             text=text[start:end],
             context=contexts[context],
+            furniture=within(document.furniture, start, end),
         )
         for ordinal, (start, end, context) in enumerate(cuts)
     ]

@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from retrievers.furniture import without
+
 Matrix: TypeAlias = npt.NDArray[np.float32]
 """Vectors of several texts: n x dimensions."""
 Vector: TypeAlias = npt.NDArray[np.float32]
@@ -45,6 +47,8 @@ class Document:
         headings: the outline, in order of `start`.
         language: ISO 639-1 code such as `en`, or "" where unknown.
         metadata: what can be filtered and counted; dates are ISO 8601 strings.
+        furniture: spans of the text, ascending, that are neither indexed nor embedded: headers, footers and page
+            numbers that were on a page before.
     """
 
     id: str
@@ -59,6 +63,7 @@ class Document:
     language: str = ""
     sources: tuple[str, ...] = ()
     metadata: Metadata = field(default_factory=dict)
+    furniture: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,8 @@ class Chunk:
     """A span of a document, sized for the embedder: `text == document.text[start:end]`, always.
 
     `context` is what a reader of the chunk alone would lack: the title and the heading path. It goes before the text
-    where the chunk is embedded and indexed, and never into `text`.
+    where the chunk is embedded and indexed, and never into `text`. `furniture` is the part of the document's that lies
+    in the chunk, in offsets of the document.
     """
 
     id: str
@@ -77,11 +83,13 @@ class Chunk:
     text: str
     context: str = ""
     metadata: Metadata = field(default_factory=dict)
+    furniture: tuple[tuple[int, int], ...] = ()
 
     @property
     def embedding_text(self) -> str:
-        """What is given to the embedder."""
-        return f"{self.context}\n{self.text}" if self.context else self.text
+        """What is given to the embedder: context and text, without furniture."""
+        text = without(self.text, self.furniture, self.start)
+        return f"{self.context}\n{text}" if self.context else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ingest.errors import ConfigError
 from ingest.protocols import Chunker
 
-VERSION = "3"
+VERSION = "4"
 """Changes whenever the same text is cut differently."""
 MAX_TOKENS = 200
 LEAST_TOKENS = 100

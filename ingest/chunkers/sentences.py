@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ingest.chunkers import VERSION
 from ingest.chunkers.atoms import PIECE, Atom, Border, atoms_of
 from ingest.chunkers.context import Contexts
+from retrievers.furniture import within
 from retrievers.types import Chunk, Document
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class SentenceChunker:
                 end=end,
                 text=document.text[start:end],
                 context=contexts.at(start),
+                furniture=within(document.furniture, start, end),
             )
             for ordinal, (start, end) in enumerate(self._spans(document))
         ]

@@ -10,6 +10,7 @@ from retrievers.embedded.documents import DocumentReader
 from retrievers.embedded.records import HeadRecord
 from retrievers.embedded.snapshot import Address, Snapshot
 from retrievers.embedded.vectors import ORDINAL
+from retrievers.furniture import within
 from retrievers.types import Chunk, Document, Heading, IndexedDocument, Matrix
 
 
@@ -60,6 +61,7 @@ def restored(now: Snapshot, doc_no: int, address: Address) -> IndexedDocument:
         language=head.language,
         sources=tuple(head.sources),
         metadata=unit.metadata,
+        furniture=tuple(head.furniture),
     )
     return IndexedDocument(document=document, chunks=chunks_of(unit.doc_id, text, head))
 
@@ -76,6 +78,7 @@ def chunks_of(document_id: str, text: str, head: HeadRecord) -> list[Chunk]:
             text=text[chunk.start : chunk.end],
             context=chunk.context,
             metadata=chunk.metadata,
+            furniture=within(head.furniture, chunk.start, chunk.end),
         )
         for chunk in head.chunks
     ]

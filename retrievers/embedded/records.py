@@ -75,6 +75,7 @@ class HeadRecord(msgspec.Struct, frozen=True, kw_only=True):
     headings: list[HeadingRecord]
     starts: list[int]
     chunks: list[ChunkRecord]
+    furniture: list[tuple[int, int]] = []
 
 
 class FieldRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from retrievers.embedded.records import (
 from retrievers.embedded.schema import HEAD_TAG, STATE_TAG, analyser_tag, unit_key
 from retrievers.embedded.units import Unit, unit_of_span, units_of
 from retrievers.fields import fields_of
+from retrievers.furniture import blotted
 from retrievers.types import Chunk, Document, Heading
 
 MOST_NAMED_SOURCES: Final = 8
@@ -72,7 +73,7 @@ def rows_of(
     records = chunk_records(chunks, starts)
     shared = _Shared(doc_no, document, analyser_of(document.language, document.text), catalogue, original)
     paths = heading_paths(document.headings, units)
-    parts = parts_by_unit(document.text, starts)
+    parts = parts_by_unit(shared.indexed, starts)
     rows = [
         shared.row(number, unit, path, parts.get(number, ()))
         for number, (unit, path) in enumerate(zip(units, paths, strict=True))
@@ -100,6 +101,7 @@ class _Shared:
     ) -> None:
         self._doc_no = doc_no
         self._document = document
+        self.indexed = blotted(document.text, document.furniture)
         self._analyser = analyser
         self._original = original
         mark = {"duplicate_of": original} if original else {}
@@ -115,7 +117,7 @@ class _Shared:
         text = document.text[unit.start : unit.end]
         row = tantivy.Document()
         row.add_text("body", text)
-        row.add_text(analyser.field, analyser.indexed(text, parts))
+        row.add_text(analyser.field, analyser.indexed(self.indexed[unit.start : unit.end], parts))
         row.add_text("title", self._title)
         row.add_text("name", self._name)
         if headings:
@@ -180,6 +182,7 @@ def head_record(document: Document, starts: list[int], chunks: list[ChunkRecord]
         headings=[HeadingRecord(heading.title, heading.level, heading.start) for heading in document.headings],
         starts=starts,
         chunks=chunks,
+        furniture=list(document.furniture),
     )
 
 

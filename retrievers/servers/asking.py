@@ -20,6 +20,9 @@ HEADS: Final[Json] = {"term": {"head": True}}
 VECTORS: Final[Json] = {"term": {"kind": "vector"}}
 NOTHING: Final[Json] = {"match_none": {}}
 
+TEXT: Final = ("text_*", "whole")
+"""Where rows keep the text of a unit; see `retrievers.servers.showing.text_of`."""
+
 
 def all_of(conditions: Iterable[Json]) -> Json:
     """A condition that adds nothing to a score."""

@@ -21,7 +21,7 @@ from retrievers.servers import asking
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.looking import Seen
 from retrievers.servers.rows import WIDE, form_name, record_of, routing_of, wide_term
-from retrievers.servers.showing import shown_metadata
+from retrievers.servers.showing import shown_metadata, text_of
 from retrievers.types import (
     CorpusDescription,
     Document,
@@ -93,6 +93,7 @@ class ServerDocuments:
             language=record.language,
             sources=tuple(record.sources),
             metadata=about["metadata"],
+            furniture=tuple(record.furniture),
         )
         return IndexedDocument(document=document, chunks=chunks_of(doc_id, text, record))
 
@@ -199,10 +200,10 @@ class ServerDocuments:
         first = max(bisect_right(record.starts, start) - 1, 0)
         last = max(bisect_right(record.starts, end - 1) - 1, first)
         wanted = {"range": {"unit": {"gte": first, "lte": last}}}
-        rows = self._rows(head["doc_id"], [asking.UNITS, wanted, _of_version(head)], ["text_*"])
+        rows = self._rows(head["doc_id"], [asking.UNITS, wanted, _of_version(head)], asking.TEXT)
         if len(rows) != last - first + 1:
             return None
-        text = "".join(next((value for name, value in row.items() if name.startswith("text_")), "") for row in rows)
+        text = "".join(map(text_of, rows))
         return text[start - record.starts[first] : end - record.starts[first]]
 
     def _rows(self, doc_id: str, conditions: Sequence[Json], shown: Sequence[str]) -> list[Json]:

@@ -336,7 +336,7 @@ class ServerRetriever:
 
 
 _KEYS: Final = ["doc_id", "unit", "language"]
-_SHOWN: Final = ["doc_id", "start", "end", "hit", "text_*"]
+_SHOWN: Final = ["doc_id", "start", "end", "hit", *asking.TEXT]
 
 
 def _translated(filters: Sequence[Filter], seen: Seen) -> list[Json]:

@@ -14,6 +14,7 @@ from retrievers.embedded.records import HeadRecord, decode_head, encode_record
 from retrievers.embedded.rows import chunk_records, head_record, heading_paths, name_words, plain
 from retrievers.embedded.units import Unit, units_of
 from retrievers.fields import Form, comparables, fields_of, forms_of, items_of, keyword
+from retrievers.furniture import blotted, within
 from retrievers.servers.dialect import Json
 from retrievers.types import Chunk, Document, Matrix, MetadataValue
 
@@ -69,9 +70,12 @@ def text_rows(
     }
     about = {"title": document.title, "source": document.source, "metadata": plain(dict(document.metadata)), **mark}
     pieces = _pieces(record)
+    indexed = blotted(document.text, document.furniture)
     for ordinal, (unit, path) in enumerate(zip(units, heading_paths(document.headings, units), strict=True)):
         row = {**shared, "kind": "unit", "unit": ordinal, "start": unit.start, "end": unit.end}
-        row[f"text_{analyser}"] = document.text[unit.start : unit.end]
+        row[f"text_{analyser}"] = indexed[unit.start : unit.end]
+        if within(document.furniture, unit.start, unit.end):
+            row["whole"] = document.text[unit.start : unit.end]
         row["hit"] = {**about, "chunk_id": unit.chunk_id, "page": unit.page}
         if path:
             row[f"headings_{analyser}"] = path

@@ -18,7 +18,9 @@ _TELLING: Final = 12
 
 
 def text_of(source: Mapping[str, Any]) -> str:
-    """The text of a unit, whatever its language."""
+    """The text of a unit, whatever its language; with its furniture, which is not indexed, where it has some."""
+    if "whole" in source:
+        return str(source["whole"])
     return next((str(value) for name, value in source.items() if name.startswith("text_")), "")
 
 

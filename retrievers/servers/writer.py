@@ -269,7 +269,7 @@ class ServerWriter:
         for at in range(0, len(unknown), _MGET):
             part = unknown[at : at + _MGET]
             docs = [
-                {**self._address(doc_id, row_id(doc_id, "u", 0)), "_source": {"excludes": ["text_*"]}}
+                {**self._address(doc_id, row_id(doc_id, "u", 0)), "_source": {"excludes": list(asking.TEXT)}}
                 for doc_id in part
             ]
             answer = self._dialect.request("POST", f"/{self._index}/_mget", body={"docs": docs})
@@ -301,4 +301,5 @@ class ServerWriter:
 
 
 def _without_text(head: Json) -> Json:
-    return {name: value for name, value in head.items() if not name.startswith("text_")}
+    is_text = tuple(name.removesuffix("*") for name in asking.TEXT)
+    return {name: value for name, value in head.items() if not name.startswith(is_text)}
