@@ -12,6 +12,7 @@ from ingest.parsers.pdf_columns import in_reading_order
 from ingest.parsers.pdf_layout import NEWLINE, Layout, joined_rows
 from ingest.parsers.pdf_open import Pointer
 from ingest.parsers.pdf_text import cleaned
+from ingest.parsers.pdf_vertical import right_to_left
 
 _NO_TEXT = 25  # letters and digits in the first of a page's characters, below which it may be a scan
 _LOOKED_AT = 400
@@ -73,8 +74,11 @@ def _raw_text(textpage: Pointer) -> str:
 
 
 def _ordered(layout: Layout) -> str:
-    text = in_reading_order(layout)
-    return text if text is not layout.text else joined_rows(layout)
+    for order in (in_reading_order, right_to_left):
+        text = order(layout)
+        if text is not layout.text:
+            return text
+    return joined_rows(layout)
 
 
 def _lines(layout: Layout) -> list[Line]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
+import reportlab
 from pypdf import PdfReader, PdfWriter
 from pypdf.constants import PageLabelStyle
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject
@@ -152,32 +154,41 @@ def labelled(content: bytes) -> bytes:
     return written(writer)
 
 
-def with_font(text: str, *, start: int, unicode_map: bool = True) -> bytes:
-    """A page with one line in an embedded font of two-byte glyph numbers, which count from `start`.
+def with_font(*lines: str, start: int, unicode_map: bool = True, vertical: bool = False) -> bytes:
+    """A page in an embedded font of two-byte glyph numbers, which count from `start`.
 
-    Without a map nobody can tell which letters they are. The glyphs are empty: only their meaning matters here.
+    Lines stand below each other, vertical ones beside each other, the first on the right. Without a map nobody can tell
+    which letters the numbers mean; what they look like does not matter here.
     """
-    letters = sorted(set(text))
+    letters = sorted(set("".join(lines)))
     codes = {letter: start + number for number, letter in enumerate(letters)}
-    shown = "".join(f"{codes[letter]:04x}" for letter in text).encode()
+    places = [(500 - 20 * n, 700) if vertical else (72, 700 - 20 * n) for n in range(len(lines))]
+    shown = ["".join(f"{codes[letter]:04x}" for letter in line) for line in lines]
+    stream = "".join(
+        f"BT /F 12 Tf {x} {y} Td <{line}> Tj ET\n" for (x, y), line in zip(places, shown, strict=True)
+    ).encode()
+    font = (Path(reportlab.__file__).parent / "fonts" / "Vera.ttf").read_bytes()
     pairs = "\n".join(f"<{code:04x}> <{ord(letter):04x}>" for letter, code in codes.items())
     cmap = (
         "/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <0000> <ffff>\n"
         f"endcodespacerange {len(codes)} beginbfchar\n{pairs}\nendbfchar endcmap end end"
     ).encode()
-    stream = b"BT /F 12 Tf 72 700 Td <" + shown + b"> Tj ET"
     to_unicode = b"/ToUnicode 7 0 R" if unicode_map else b""
+    way = b"V" if vertical else b"H"
+    values = (len(stream), stream, way, to_unicode, len(cmap), cmap, len(font), font)
     return (
         b"%%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
         b"2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
         b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R"
         b"/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
         b"4 0 obj<</Length %d>>stream\n%s\nendstream endobj\n"
-        b"5 0 obj<</Type/Font/Subtype/Type0/BaseFont/Odd/Encoding/Identity-H/DescendantFonts[6 0 R]%s>>endobj\n"
+        b"5 0 obj<</Type/Font/Subtype/Type0/BaseFont/Odd/Encoding/Identity-%s/DescendantFonts[6 0 R]%s>>endobj\n"
         b"6 0 obj<</Type/Font/Subtype/CIDFontType2/BaseFont/Odd/DW 600"
-        b"/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>>>endobj\n"
+        b"/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>/FontDescriptor 8 0 R>>endobj\n"
         b"7 0 obj<</Length %d>>stream\n%s\nendstream endobj\n"
-        b"trailer<</Root 1 0 R>>\n%%%%EOF" % (len(stream), stream, to_unicode, len(cmap), cmap)
+        b"8 0 obj<</Type/FontDescriptor/FontName/Odd/Flags 4/FontBBox[0 -200 1000 900]/Ascent 900/Descent -200"
+        b"/FontFile2 9 0 R>>endobj\n9 0 obj<</Length %d>>stream\n%s\nendstream endobj\n"
+        b"trailer<</Root 1 0 R>>\n%%%%EOF" % values
     )
 
 

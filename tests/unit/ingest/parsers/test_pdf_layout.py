@@ -120,6 +120,16 @@ def test_numbers_and_latin_words_within_it_keep_their_own_direction(tmp_path: Pa
     assert parsed.text == f"{HEBREW} 123 abc\n"
 
 
+def test_lines_from_top_to_bottom_are_read_from_right_to_left(tmp_path: Path) -> None:
+    lines = [
+        "\u7e26\u66f8\u304d\u306e\u6587\u7ae0",
+        "\u4e8c\u884c\u76ee\u3082\u3042\u308b",
+        "\u4e09\u884c\u76ee\u306e\u6587\u7ae0",
+    ]
+    parsed = read(tmp_path, papers.with_font(*lines, start=40, vertical=True))
+    assert parsed.text == "\n".join(lines) + "\n"
+
+
 @pytest.mark.parametrize("start", [1, 200, 0xE000])
 def test_glyphs_without_a_map_to_letters_need_ocr(tmp_path: Path, start: int) -> None:
     assert read(tmp_path, papers.with_font(SENTENCE, start=start)).warnings == ()
