@@ -15,12 +15,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from retrievers.errors import DocumentNotFound, FilterError
+from retrievers.furniture import within
 from retrievers.normalise import as_document, as_hits
 from retrievers.protocols import (
     Counts,
@@ -264,6 +266,25 @@ class WriterContract:
             assert (restored.document.text, restored.document.title) == (each.text, each.title)
             assert list(restored.chunks) == chunked(each)
         assert writer.chunks_of("never there") is None
+
+    def test_furniture_is_kept_and_not_searched(self, writer: IndexWriter, reader: RetrieverProtocol) -> None:
+        pages = ("Northwind Quarterly\nThe crane is old.\n", "Northwind Quarterly\nThe ferry is new.\n")
+        one = document("a", "".join(pages), pages=(0, len(pages[0])))
+        header = (len(pages[0]), len(pages[0]) + len("Northwind Quarterly\n"))
+        one = replace(one, furniture=(header,))
+        chunks = [
+            replace(chunk, furniture=within(one.furniture, chunk.start, chunk.end)) for chunk in chunked(one, size=20)
+        ]
+        writer.replace([IndexedDocument(document=one, chunks=chunks)])
+        writer.flush()
+        assert [hit.pages for hit in as_hits(reader.search("quarterly"))] == [(1,)]
+        (hit,) = as_hits(reader.search("ferry"))
+        assert one.text[hit.start : hit.end].split() == hit.preview.split()
+        assert as_document(reader.get("a"), "a").content == one.text
+        restored = writer.chunks_of("a")
+        assert restored is not None
+        assert restored.document.furniture == one.furniture
+        assert list(restored.chunks) == chunks
 
 
 class EmbedderContract:
