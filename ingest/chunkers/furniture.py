@@ -16,6 +16,7 @@ _LONGEST = 200  # characters
 _LETTERS = 3
 _PAGES = 4  # that a line must stand on; in a document of few pages, on all but one
 _FEW_PAGES = 5
+_SHARE = 0.15  # of all pages: the name of a company above its four statements belongs to these
 _NEAR = 2  # pages: to the next one with the same line; left and right pages may differ
 _MOSTLY = 0.8  # of the pages with a line have such a neighbour
 _DIGITS = re.compile(r"\d+")
@@ -92,7 +93,7 @@ def _masked(line: str, number: int) -> str:
 
 
 def _comes_again(numbers: Sequence[int], pages: int) -> bool:
-    least = max(pages - 1, _PAGES - 1) if pages <= _FEW_PAGES else _PAGES
+    least = max(pages - 1, _PAGES - 1) if pages <= _FEW_PAGES else max(_PAGES, _SHARE * pages)
     if len(numbers) < least:
         return False
     gaps = [other - one for one, other in pairwise(numbers)]
