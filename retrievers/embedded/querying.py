@@ -19,6 +19,9 @@ from retrievers.embedded import scoring
 from retrievers.embedded.analysis import ANALYSERS, CJK_RUN, Analyser, mixed_parts
 from retrievers.embedded.schema import HEAD_TAG
 
+REMEMBERED_TERMS: Final = 20_000
+"""Terms whose frequency is remembered for a commit, some 200 bytes each."""
+
 MOST_WORDS: Final = 128
 """Words of a query that are looked for; a page of text as a query stays affordable."""
 
@@ -77,6 +80,7 @@ class QueryBuilder:
         self._searcher = searcher
         self._analysers = [ANALYSERS[name] for name in held]
         self._rows = held
+        self._frequencies: dict[tuple[str, str], int] = {}
 
     def lexical(self, question: Question) -> Query:
         """Units by words: BM25 over all fields. Phrases alone must match; beside other words they weigh."""
@@ -110,11 +114,20 @@ class QueryBuilder:
     def rarity(self, word: str) -> float:
         """How much it tells that a word stands somewhere: more, the fewer units hold it."""
         count = sum(
-            self._searcher.doc_freq(analyser.field, term)
+            self._frequency(analyser.field, term)
             for analyser in self._analysers
             for term in _query_terms(analyser, word)[:1]
         )
         return math.log(1 + self._searcher.num_docs / (1 + count))
+
+    def _frequency(self, field: str, term: str) -> int:
+        """Rows that hold a term: remembered, since each segment's dictionary is asked, and questions share words."""
+        count = self._frequencies.get((field, term))
+        if count is None:
+            if len(self._frequencies) >= REMEMBERED_TERMS:
+                self._frequencies.clear()
+            count = self._frequencies[field, term] = self._searcher.doc_freq(field, term)
+        return count
 
     def _word(self, word: str, weight: float, boosts: Mapping[str, float]) -> list[Query]:
         return [*self._in_text(word, weight), *self._short_fields(word, weight, boosts)]
@@ -125,7 +138,7 @@ class QueryBuilder:
             analyser, only = terms[0]
             return [self._term(analyser.field, term, weight) for term in only]
         counted = [
-            (analyser, term, self._searcher.doc_freq(analyser.field, term), len(found) == 1)
+            (analyser, term, self._frequency(analyser.field, term), len(found) == 1)
             for analyser, found in terms
             for term in found
         ]
