@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.errors import ParseError
+from ingest.parsers.properties import properties
 from ingest.parsers.text import encoding_of, guess, known
 from ingest.parsers.writing import TextWriter
 from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
@@ -60,15 +61,23 @@ _CELL = 400  # characters of a cell above which a table is there for the layout
 _DECLARED = re.compile(rb"""<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*["']?\s*([\w\-]+)""", re.IGNORECASE)
 _META = {
     "author": "author",
+    "article:author": "author",
     "dc.creator": "author",
+    "dcterms.creator": "author",
+    "citation_author": "author",
     "description": "description",
     "keywords": "keywords",
+    "dc.subject": "subject",
     "article:published_time": "created",
     "dc.date": "created",
+    "dcterms.created": "created",
+    "citation_publication_date": "created",
     "date": "created",
     "article:modified_time": "modified",
+    "dcterms.modified": "modified",
+    "last-modified": "modified",
 }
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_TITLES = ("citation_title", "og:title", "dc.title")
 
 
 def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
@@ -98,7 +107,7 @@ def read(content: bytes, encoding: str | None = None) -> Parsed:
     return Parsed(
         text=writer.text.strip("\n"),
         media_type="text/html",
-        title=" ".join((root.findtext(".//title") or "").split()),
+        title=_title(root),
         headings=writer.headings,
         metadata=_metadata(root),
     )
@@ -112,17 +121,22 @@ def _encoding(content: bytes) -> str:
     return (known(declared[1].decode("ascii")) if declared else None) or guess(content)
 
 
-def _metadata(root: Any) -> dict[str, MetadataValue]:
-    found: dict[str, MetadataValue] = {}
+def _metas(root: Any) -> Iterator[tuple[str, str]]:
     for meta in root.iter("meta"):
-        name = _META.get((meta.get("name") or meta.get("property") or "").lower())
-        content = (meta.get("content") or "").strip()
-        if name in ("created", "modified"):
-            date = _ISO_DATE.match(content)
-            content = date[0] if date else ""
-        if name and content:
-            found.setdefault(name, content)
-    return found
+        yield (meta.get("name") or meta.get("property") or "").lower(), meta.get("content") or ""
+
+
+def _metadata(root: Any) -> dict[str, MetadataValue]:
+    named = (
+        (_META.get(name, ""), content.replace("/", "-") if "date" in name else content)
+        for name, content in _metas(root)
+    )
+    return properties(pair for pair in named if not pair[1].startswith(("http://", "https://")))
+
+
+def _title(root: Any) -> str:
+    title = " ".join((root.findtext(".//title") or "").split())
+    return title or next((content for name, content in _metas(root) if name in _TITLES), "")
 
 
 def _write(root: Any, writer: TextWriter) -> None:

@@ -1,4 +1,4 @@
-"""Markdown, kept as it is written; its headings and its front matter are read out."""
+"""Markdown, kept as it is written but for the rows of tables; its headings and its front matter are read out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ingest.parsers.parts import parse_parts
+from ingest.parsers.pipe_tables import with_rows
 from ingest.parsers.text import WHOLE_BYTES, decode
 from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 from retrievers.types import Heading, MetadataValue
@@ -16,7 +17,17 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ATX = re.compile(r" {0,3}(?P<marks>#{1,6})[ \t]+(?P<title>.*?)[ \t]*#*[ \t]*$")
 _UNDERLINE = re.compile(r" {0,3}(?:(?P<first>=+)|-{2,})[ \t]*$")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<entries>.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_ENTRY = re.compile(r"^(?P<key>[A-Za-z][\w \-]*):[ \t]+(?P<value>\S.*?)[ \t]*$", re.MULTILINE)
+_ENTRY = re.compile(
+    r"^(?P<key>[A-Za-z][\w \-]*):(?:[ \t]+(?P<value>\S.*?)[ \t]*$|[ \t]*(?P<items>(?:\n[ \t]*-[ \t].*)+))",
+    re.MULTILINE,
+)
+_NAMES = {
+    "authors": "author",
+    "date": "created",
+    "last_modified": "modified",
+    "lastmod": "modified",
+    "lang": "language",
+}
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _EMPHASIS = re.compile(r"[*_`]{1,3}(?=\S)(.+?)(?<=\S)[*_`]{1,3}")
 
@@ -27,12 +38,13 @@ def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Pars
         yield from parse_parts(path, media_type="text/markdown")
         return
     decoded = decode(path.read_bytes())
-    entries, begin = front_matter(decoded.text)
-    headings = tuple(headings_of(decoded.text, begin))
+    text = with_rows(decoded.text)
+    entries, begin = front_matter(text)
+    headings = tuple(headings_of(text, begin))
     first = headings[0].title if headings and headings[0].level == 1 else ""
     title = entries.pop("title", "")
     yield Parsed(
-        text=decoded.text,
+        text=text,
         media_type="text/markdown",
         title=str(title) or first,
         headings=headings,
@@ -46,8 +58,25 @@ def front_matter(text: str) -> tuple[dict[str, MetadataValue], int]:
     match = _FRONT_MATTER.match(text)
     if match is None:
         return {}, 0
-    pairs = ((entry["key"].strip().lower(), entry["value"].strip("'\"")) for entry in _ENTRY.finditer(match["entries"]))
-    return dict(pairs), match.end()
+    found: dict[str, MetadataValue] = {}
+    for entry in _ENTRY.finditer(match["entries"]):
+        key = entry["key"].strip().lower()
+        value = _value(entry["value"] or "", entry["items"] or "")
+        if value:
+            found[_NAMES.get(key, key)] = value
+    return found, match.end()
+
+
+def _value(written: str, items: str) -> MetadataValue:
+    """One value, or several in brackets or one a line."""
+    if written.startswith("[") and written.endswith("]"):
+        several = written[1:-1].split(",")
+    elif items:
+        several = [item.partition("-")[2] for item in items.strip().split("\n")]
+    else:
+        return written.strip("'\"")
+    values = tuple(filter(None, (value.strip(" \t'\"") for value in several)))
+    return values if len(values) != 1 else values[0]
 
 
 def headings_of(text: str, begin: int = 0) -> Iterator[Heading]:

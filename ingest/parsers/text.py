@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,11 @@ SAMPLE = 64 << 10
 _CONTROLS = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f]")
 _JUNK = 0.04  # share of control characters above which it is no text: of random bytes it is 0.11
 _DAMAGE = 10  # one bad byte for so many good characters beyond ASCII: it is UTF-8, and damaged
+_USUAL = "cp1252"  # what western text is in, where others fit as well
+_CLEAN = 0.06  # of a guess: how much of it looks wrong
+_NEAR = 0.05  # of a guess: how much less it looks like a language than the best
+_LEAST_LETTERS = 16  # different ones, that show whether two bytes are one
+_NOT_WRITTEN = frozenset(["Cc", "Cn", "Co", "Cs"])  # categories of characters that no text has
 _NULS = 0.2  # share of zero bytes above which Latin text is UTF-16 without a mark
 
 
@@ -92,12 +98,21 @@ def marked_encoding(sample: bytes) -> str:
     for bom, encoding in _BOMS:
         if sample.startswith(bom):
             return encoding
-    zeros = sample.count(0)
-    if zeros > _NULS * len(sample):
+    if sample.count(0) > _NULS * len(sample):
         return _utf16_without_mark(sample)
-    if len(_CONTROLS.findall(sample)) > _JUNK * len(sample):
-        raise UnsupportedFormat("it holds binary data, whatever its name says")
-    return ""
+    if len(_CONTROLS.findall(sample)) <= _JUNK * len(sample):
+        return ""
+    for encoding in ("utf-16-le", "utf-16-be"):
+        if _is_written(sample, encoding):
+            return encoding
+    raise UnsupportedFormat("it holds binary data, whatever its name says")
+
+
+def _is_written(sample: bytes, encoding: str) -> bool:
+    """Whether it is text of a script other than Latin, two bytes a character: an eighth of random pairs are none."""
+    text = sample[: len(sample) // 2 * 2].decode(encoding, "replace")
+    odd = (unicodedata.category(character) in _NOT_WRITTEN and not character.isspace() for character in text)
+    return len(set(text)) >= _LEAST_LETTERS and "\ufffd" not in text[:-1] and not any(odd)
 
 
 def _utf16_without_mark(sample: bytes) -> str:
@@ -117,8 +132,15 @@ def guess(content: bytes) -> str:
         return "utf-8"
     from charset_normalizer import from_bytes
 
-    best = from_bytes(content[:SAMPLE]).best()
-    return best.encoding if best is not None else "cp1252"
+    found = from_bytes(content[:SAMPLE])
+    best = found.best()
+    if best is None:
+        return _USUAL
+    for match in found:
+        is_near = match.chaos <= _CLEAN and match.coherence >= best.coherence - _NEAR
+        if is_near and _USUAL in match.could_be_from_charset:
+            return _USUAL
+    return best.encoding
 
 
 def known(encoding: str) -> str | None:

@@ -93,3 +93,13 @@ def test_elements_nested_beyond_sense_are_an_error_and_not_a_hang() -> None:
 def test_binary_data_is_no_page() -> None:
     with pytest.raises(UnsupportedFormat):
         read(bytes(range(32)) * 100)
+
+
+def test_several_authors_and_the_title_of_a_paper_are_told() -> None:
+    parsed = read(
+        b"<meta name=citation_title content='On Harbours'><meta name=citation_author content='A. Hale'>"
+        b"<meta name=citation_author content='B. Moe'><meta name=citation_publication_date content='2024/05/01'>"
+        b"<meta property=article:author content='https://example.org/a'><p>x"
+    )
+    assert parsed.title == "On Harbours"
+    assert parsed.metadata == {"author": ("A. Hale", "B. Moe"), "created": "2024-05-01"}
