@@ -96,6 +96,12 @@ Leaf: TypeAlias = Eq | In | Range | Exists | Prefix
 Filter: TypeAlias = Leaf | And | Or | Not
 
 
+def all_of(*filters: Filter | None) -> Filter | None:
+    """All of those that there are; None where there is none."""
+    given = [each for each in filters if each is not None]
+    return conjunction(given) if given else None
+
+
 def conjunction(filters: Sequence[Filter]) -> Filter:
     """All of these: the one itself where there is one."""
     return filters[0] if len(filters) == 1 else And(tuple(filters))

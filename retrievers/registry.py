@@ -94,16 +94,17 @@ def open_retriever(
             settings=settings.table("server", ServerSettings),
             asked=asked,
         )
-    _refuse_must(url, asked.must)
     if scheme := _SCHEME.match(url):
+        _refuse_must(url, asked.must)
         return _by_scheme(scheme[1], url, options)
     if names_class(url):
+        _refuse_must(url, asked.must)
         factory, _ = plugins.load("rlm_search.retrievers", url, {})
         with guarded(factory):
             return cast("RetrieverProtocol", factory(**options))
     from retrievers.embedded import EmbeddedRetriever
 
-    return EmbeddedRetriever(Path(url), embedder=_embedder_for(Path(url), embedder, about_embedder))
+    return EmbeddedRetriever(Path(url), embedder=_embedder_for(Path(url), embedder, about_embedder), must=asked.must)
 
 
 def open_writer(
@@ -169,7 +170,8 @@ def _refuse_must(url: str, must: Mapping[str, Any]) -> None:
     """A filter that nobody may get around is no use where the engine does not hold to it."""
     if must:
         raise ConfigError(
-            f"the index {url} cannot be held to `retriever.must`", hint="mandatory filters are for indexes on a server"
+            f"the index {url} cannot be held to `retriever.must`",
+            hint="mandatory filters are for the engines of this package: a folder, OpenSearch, Elasticsearch",
         )
 
 

@@ -8,6 +8,7 @@
             return MyRetriever(documents=CORPUS)
 
 `RetrieverContract` asks what the four methods promise, and what each capability promises where the retriever has it.
+`MandatoryFilterContract` tries to get around a filter that must hold.
 `WriterContract` writes through an `IndexWriter` and reads back; `EmbedderContract` holds an embedder to its word.
 """
 # ruff: noqa: D102 - a test's name is its docstring
@@ -179,6 +180,62 @@ class RetrieverContract:
             pytest.skip("this retriever knows no filters")
 
 
+class MandatoryFilterContract:
+    """What holds for a retriever over `CORPUS` that must only show the documents of Northwind. Override `held`."""
+
+    allowed: frozenset[str] = frozenset(passing({"company": "Northwind"}))
+
+    @pytest.fixture
+    def held(self) -> RetrieverProtocol:
+        """The retriever under test, opened with the filter `{"company": "Northwind"}`."""
+        raise NotImplementedError("override the fixture `held`")
+
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            None,
+            {"company": "Solaris"},
+            {"or": [{"company": "Solaris"}, {"company": "Northwind"}]},
+            {"not": {"company": "Northwind"}},
+            {"company": {"exists": False}},
+            {"doc_id": "solaris"},
+        ],
+        ids=repr,
+    )
+    def test_no_argument_widens_it(self, held: RetrieverProtocol, filters: dict[str, Any] | None) -> None:
+        for name in ("search", "vector_search", "hybrid_search"):
+            found = as_hits(getattr(held, name)("wind revenue kitchen solar", top_k=50, filters=filters))
+            assert {hit.doc_id for hit in found} <= self.allowed
+        if isinstance(held, Scans):
+            assert {summary.doc_id for summary in held.scan(filters=filters)} <= self.allowed
+        if isinstance(held, Counts):
+            assert held.count(filters=filters) <= len(self.allowed)
+        if isinstance(held, Facets):
+            assert {facet.value for facet in held.facets("doc_id", filters=filters)} <= self.allowed
+
+    def test_what_it_leaves_out_is_not_there_by_its_id(self, held: RetrieverProtocol) -> None:
+        for each in CORPUS:
+            if each.id in self.allowed:
+                assert as_document(held.get(each.id), each.id).content == each.text
+                continue
+            with pytest.raises(DocumentNotFound):
+                held.get(each.id)
+            if isinstance(held, ReadsSpans):
+                with pytest.raises(DocumentNotFound):
+                    held.read(each.id, 0, 10)
+            if isinstance(held, ReadsPages):
+                with pytest.raises(DocumentNotFound):
+                    held.read_pages(each.id, 1, 1)
+
+    def test_its_description_tells_of_nothing_else(self, held: RetrieverProtocol) -> None:
+        if not isinstance(held, Describes):
+            pytest.skip("it does not describe itself")
+        described = held.describe()
+        examples = {value for field in described.fields for value in field.examples}
+        assert described.documents == len(self.allowed)
+        assert not {"Solaris", "solaris", "archive/solaris.txt"} & examples
+
+
 class WriterContract:
     """What a writer must do. Override `writer` and `reader`; `dimensions` is the length of the index's vectors."""
 
@@ -322,4 +379,12 @@ class EmbedderContract:
         assert embedder.name
 
 
-__all__ = ["CORPUS", "EmbedderContract", "RetrieverContract", "WriterContract", "chunked", "document"]
+__all__ = [
+    "CORPUS",
+    "EmbedderContract",
+    "MandatoryFilterContract",
+    "RetrieverContract",
+    "WriterContract",
+    "chunked",
+    "document",
+]

@@ -9,12 +9,13 @@ from tantivy import Order, Query
 
 from retrievers.embedded.catalogue import column, presence_tag, value_prefix
 from retrievers.embedded.field_types import conflicting
-from retrievers.embedded.filtering import all_of, beyond
+from retrievers.embedded.filtering import all_of as both
+from retrievers.embedded.filtering import beyond
 from retrievers.embedded.records import FieldRecord
 from retrievers.embedded.snapshot import Address, Snapshot
 from retrievers.errors import DocumentNotFound
 from retrievers.fields import comparables, date_text
-from retrievers.filters import types_in
+from retrievers.filters import Eq, Filter, all_of, parse, types_in
 from retrievers.protocols import FilterLike
 from retrievers.types import (
     CorpusDescription,
@@ -41,10 +42,11 @@ _EXAMPLE_VALUES: Final = 500
 
 
 class DocumentReader:
-    """Documents of one snapshot."""
+    """Documents of one snapshot, those that pass a filter that must hold."""
 
-    def __init__(self, now: Snapshot) -> None:
+    def __init__(self, now: Snapshot, must: Filter | None = None) -> None:
         self._now = now
+        self._must = must
 
     def get(self, doc_id: str) -> RetrievedDocument:
         """The whole document."""
@@ -114,13 +116,15 @@ class DocumentReader:
     def describe(self, embedder: str) -> CorpusDescription:
         """What the index holds."""
         now = self._now
-        heads = now.heads(None)
+        must = now.resolved(self._must)
+        heads = now.heads(must)
+        rows = now.rows(must)
         chunks = now.searcher.aggregate(heads, {"sum": {"sum": {"field": "chunks"}}})["sum"]["value"]
         infos = [self._info(name, field, heads) for name, field in now.state.fields.items()]
         return CorpusDescription(
-            documents=now.documents,
+            documents=now.count(heads),
             chunks=int(chunks or 0),
-            vectors=now.vectors.live_count,
+            vectors=now.vectors.live_count if rows is None else len(rows),
             embedder=embedder,
             fields=tuple(info for info in infos if info.documents),
             languages=tuple(self.facets("language", "", None, 50)) if "language" in now.types else (),
@@ -128,12 +132,17 @@ class DocumentReader:
 
     def _head(self, doc_id: str) -> tuple[int, Address]:
         found = self._now.head(doc_id)
-        if found is None:
+        if found is None or not self._passes(doc_id):
             raise DocumentNotFound(f"no document `{doc_id}` in the index", hint="ids come with the results of a search")
         return found
 
+    def _passes(self, doc_id: str) -> bool:
+        if self._must is None:
+            return True
+        return self._now.count(self._now.heads(self._now.resolved(all_of(self._must, Eq("doc_id", doc_id))))) > 0
+
     def _heads(self, query: str, filters: FilterLike) -> Query:
-        return self._now.heads(self._now.resolved(filters), self._now.question(query))
+        return self._now.heads(self._now.resolved(all_of(self._must, parse(filters))), self._now.question(query))
 
     def _scan(self, heads: Query, after: str, limit: int | None) -> Iterator[DocumentSummary]:
         now, left = self._now, limit
@@ -160,7 +169,7 @@ class DocumentReader:
         """The next documents in order of id; empty at the end."""
         if after:
             later = beyond(after[:_AFTER])
-            heads = all_of([heads, Query.regex_query(self._now.schema, "doc_id", later)])
+            heads = both([heads, Query.regex_query(self._now.schema, "doc_id", later)])
         size = SCAN_BATCH
         while True:
             found = self._now.searcher.search(heads, size, count=False, order_by_field="doc_id", order=Order.Asc).hits
@@ -205,7 +214,7 @@ class DocumentReader:
         return tuple(None if value is None else WRITTEN[kind](value) for value in ends)
 
     def _info(self, name: str, field: FieldRecord, heads: Query) -> FieldInfo:
-        present = all_of([heads, self._now.queries.tagged(presence_tag(field))])
+        present = both([heads, self._now.queries.tagged(presence_tag(field))])
         types = self._now.types[name]
         values = self._values(name, heads, _EXAMPLE_VALUES)
         lowest, highest = self._extremes(field, types[0], heads)
@@ -218,7 +227,7 @@ class DocumentReader:
             lowest=lowest,
             highest=highest,
             also=types[1:],
-            conflicts=self._now.count(conflicts(self._now, name)),
+            conflicts=self._now.count(both([heads, conflicts(self._now, name)])),
         )
 
 

@@ -10,14 +10,15 @@ from retrievers.embedded.documents import DocumentReader
 from retrievers.embedded.records import HeadRecord
 from retrievers.embedded.snapshot import Address, Snapshot
 from retrievers.embedded.vectors import ORDINAL
+from retrievers.filters import Filter
 from retrievers.furniture import within
 from retrievers.types import Chunk, Document, Heading, IndexedDocument, Matrix
 
 
-def exported(now: Snapshot, after: str) -> Iterator[IndexedDocument]:
+def exported(now: Snapshot, after: str, must: Filter | None = None) -> Iterator[IndexedDocument]:
     """Every document once, ordered by id, beginning behind the id `after`; vectors where it has them."""
     vectors = _Vectors(now)
-    for summary in DocumentReader(now).scan("", None, after, None):
+    for summary in DocumentReader(now, must).scan("", None, after, None):
         found = now.head(summary.doc_id)
         if found is not None:
             item = restored(now, *found)

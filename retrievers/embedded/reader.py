@@ -27,7 +27,7 @@ from retrievers.embedded.snapshot import Snapshot
 from retrievers.embedded.vectors import END, START, Rows
 from retrievers.embedders import spec_of
 from retrievers.errors import ConfigError, EngineUnavailable, IndexMismatch
-from retrievers.filters import Filter
+from retrievers.filters import Filter, all_of, parse
 from retrievers.protocols import Embedder, FilterLike
 from retrievers.types import (
     CorpusDescription,
@@ -48,14 +48,16 @@ class EmbeddedRetriever:
     Args:
         path: the folder.
         embedder: makes the embedder when a search by meaning needs it; None searches by words only.
+        must: a filter that holds for every search, read, count, facet and scan, whatever else is asked.
 
     Raises:
         ConfigError: there is no index at the path, or it cannot be read.
         IndexMismatch: a newer version wrote it.
     """
 
-    def __init__(self, path: Path, embedder: Callable[[], Embedder] | None = None) -> None:
+    def __init__(self, path: Path, embedder: Callable[[], Embedder] | None = None, *, must: FilterLike = None) -> None:
         self._path = Path(path)
+        self._must = parse(must)
         self._manifest = read_manifest(self._path)
         self._text = ReadableFolder(self._path / TEXT)
         self._index = open_text(self._path, self._text.path)
@@ -122,12 +124,15 @@ class EmbeddedRetriever:
     def _asked(self, query: str, filters: FilterLike) -> tuple[Snapshot, Question, Filter | None]:
         """The newest state, and what is asked of it."""
         now = self.snapshot()
-        return now, now.question(text_argument("the query", query)), collapsed(now, now.resolved(filters))
+        passing = now.resolved(all_of(self._must, parse(filters)))
+        return now, now.question(text_argument("the query", query)), collapsed(now, passing)
 
     def candidates(self, query: str, filters: FilterLike = None, depth: int = scoring.DEPTH) -> Candidates:
         """What `hybrid_search` mixes, as arrays: for experiments with the mix."""
         now = self.snapshot()
-        return self._candidates(now, query, now.question(query), now.resolved(filters), depth)
+        return self._candidates(
+            now, query, now.question(query), now.resolved(all_of(self._must, parse(filters))), depth
+        )
 
     def _candidates(
         self, now: Snapshot, query: str, question: Question, passing: Filter | None, depth: int
@@ -226,14 +231,14 @@ class EmbeddedRetriever:
 
     def export(self, *, after: str = "") -> Iterator[IndexedDocument]:
         """Every document as it was written, ordered by id, as of now, with its vectors where it has them."""
-        return exported(self.snapshot(), after)
+        return exported(self.snapshot(), after, self._must)
 
     def embedder(self) -> tuple[str, int]:
         """Name and dimensions of the embedder that the index was built with, ("", 0) without vectors."""
         return self._manifest.embedder, self._manifest.dimensions
 
     def _documents(self) -> DocumentReader:
-        return DocumentReader(self.snapshot())
+        return DocumentReader(self.snapshot(), self._must)
 
     # -- keeping up ----------------------------------------------------------------------------------------------
 

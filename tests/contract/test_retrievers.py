@@ -14,7 +14,14 @@ from retrievers.embedders.hashing import HashingEmbedder
 from retrievers.fields import fields_of
 from retrievers.protocols import Embedder, IndexWriter, RetrieverProtocol
 from retrievers.registry import open_embedder
-from retrievers.testing import CORPUS, EmbedderContract, RetrieverContract, WriterContract, chunked
+from retrievers.testing import (
+    CORPUS,
+    EmbedderContract,
+    MandatoryFilterContract,
+    RetrieverContract,
+    WriterContract,
+    chunked,
+)
 from retrievers.types import IndexedDocument
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_retriever.py"
@@ -53,6 +60,12 @@ class TestEmbeddedRetrieverWithoutVectorsYet(RetrieverContract):
     @pytest.fixture
     def retriever(self, text_index: Path) -> RetrieverProtocol:
         return EmbeddedRetriever(text_index, HashingEmbedder)
+
+
+class TestEmbeddedRetrieverWithAMandatoryFilter(MandatoryFilterContract):
+    @pytest.fixture
+    def held(self, whole_index: Path) -> RetrieverProtocol:
+        return EmbeddedRetriever(whole_index, HashingEmbedder, must={"company": "Northwind"})
 
 
 class TestCustomRetrieverOfFourMethods(RetrieverContract):

@@ -10,7 +10,8 @@ from retrievers.embedders.hashing import HashingEmbedder
 from retrievers.embedders.recorded import RecordedEmbedder
 from retrievers.protocols import IndexWriter, RetrieverProtocol
 from retrievers.registry import open_retriever, open_writer
-from retrievers.testing import CORPUS, RetrieverContract, WriterContract, chunked
+from retrievers.settings import Settings
+from retrievers.testing import CORPUS, MandatoryFilterContract, RetrieverContract, WriterContract, chunked
 from retrievers.types import IndexedDocument
 from tests.servers.search_nodes import ENGINES, fresh_index
 
@@ -58,6 +59,13 @@ class TestServerRetrieverWithoutVectorsYet(RetrieverContract):
     @pytest.fixture
     def retriever(self, text_index: str) -> RetrieverProtocol:
         return open_retriever(text_index, embedder=HashingEmbedder())
+
+
+class TestServerRetrieverWithAMandatoryFilter(MandatoryFilterContract):
+    @pytest.fixture
+    def held(self, whole_index: str) -> RetrieverProtocol:
+        must = {"retriever": {"must": {"company": "Northwind"}}}
+        return open_retriever(whole_index, embedder=HashingEmbedder(), settings=Settings.of(must))
 
 
 class TestServerWriter(WriterContract):

@@ -99,9 +99,11 @@ def test_a_server_that_does_not_answer_is_told_in_a_sentence(engine: str) -> Non
         open_retriever(f"{engine}://127.0.0.1:9/x")
 
 
-def test_a_folder_is_not_held_to_a_mandatory_filter(tmp_path: Path) -> None:
+def test_a_class_of_ones_own_is_not_held_to_a_mandatory_filter() -> None:
     with pytest.raises(ConfigError, match=r"cannot be held to `retriever.must`"):
-        open_retriever(tmp_path, settings=Settings.of({"retriever": {"must": {"team": "a"}}}))
+        open_retriever(
+            "examples.custom_retriever:NotesRetriever", settings=Settings.of({"retriever": {"must": {"team": "a"}}})
+        )
 
 
 def test_a_class_of_ones_own_opens_by_module_and_name() -> None:
