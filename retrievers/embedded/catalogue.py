@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
+from retrievers.arguments import whole
 from retrievers.embedded.records import FieldRecord
 from retrievers.embedded.schema import NUMBER_SLOTS
 from retrievers.fields import BUILT_IN, Form, comparables, forms_of, items_of, keyword
@@ -68,7 +69,7 @@ class Catalogue:
         for name, value in fields.items():
             forms = forms_of(value)
             if forms:
-                self._add(found, str(name), value, frozenset({"keyword"}) if name in KEYWORDS_ONLY else forms)
+                self._add(found, whole(str(name)), value, frozenset({"keyword"}) if name in KEYWORDS_ONLY else forms)
         return found
 
     def _add(self, found: Values, name: str, value: Any, forms: frozenset[Form]) -> None:

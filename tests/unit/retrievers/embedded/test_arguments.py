@@ -76,3 +76,13 @@ def test_half_a_character_is_searched_like_any_other(reader: EmbeddedRetriever) 
     assert list(reader.scan(after=HALF)) == []
     with pytest.raises(DocumentNotFound):
         reader.get(HALF)
+
+
+def test_a_field_with_half_a_character_in_its_name_does_not_stop_what_follows(path: Path) -> None:
+    writer = open_writer(path)
+    odd: dict[str, Any] = {f"odd{HALF}": f"value{HALF}"}
+    named = document("a", "The wind turns.", **odd)
+    writer.replace([embedded(named), embedded(document("b", "The wind falls."))])
+    writer.close()
+    assert EmbeddedRetriever(path).count(filters={"odd\ufffd": f"value{HALF}"}) == 1
+    assert EmbeddedRetriever(path).count("wind") == 2
