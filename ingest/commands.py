@@ -27,7 +27,7 @@ from ingest.workers import WorkerPool
 from ingest.writing import Batching
 from retrievers import registry
 from retrievers.errors import IndexLocked
-from retrievers.protocols import Embedder
+from retrievers.protocols import Embedder, Scans
 from retrievers.settings import EmbedderSettings, IndexSettings, Settings
 
 
@@ -192,9 +192,18 @@ def _run(
             finally:
                 progress.close()
         tally.removed = syncing.drop_gone(synced, index)
+        if synced and not index.is_known:
+            tally.removed += syncing.drop_strays(synced, index, _documents(options))
         index.journal.drop_gone()
         index.journal.end_run()
         return _report(tally, index, options.url, embedder)
+
+
+def _documents(options: Options) -> Iterator[tuple[str, str]]:
+    """Id and source of all that the index holds."""
+    retriever = registry.open_retriever(options.url, embedder="none", settings=options.settings)
+    assert isinstance(retriever, Scans), "all engines that are written to can be walked over"
+    return ((found.doc_id, found.source) for found in retriever.scan())
 
 
 def open_pool(table: IngestSettings, parser: ParserOptions) -> WorkerPool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ingest.errors import SourceError
@@ -43,6 +43,44 @@ def drop_shared(roots: Sequence[Path], index: OpenIndex) -> None:
 def drop_gone(roots: Sequence[Path], index: OpenIndex) -> int:
     """After the run, so that a file that was moved is never out of reach; returns the documents removed."""
     return sum(forget_files(paths, index) for paths in _batches(_gone(roots, index)))
+
+
+def drop_strays(roots: Sequence[Path], index: OpenIndex, documents: Iterable[tuple[str, str]]) -> int:
+    """After a run whose journal was new: documents of files that are nowhere below the roots, which count as all.
+
+    Args:
+        roots: what was given.
+        index: with the journal of a run that has just read all that is there.
+        documents: id and source of all that the index holds.
+
+    Returns:
+        How many were removed.
+
+    Raises:
+        SourceError: most of the index would go: other folders were read into it, or a disk is not mounted.
+    """
+    folders = [root if root.is_dir() else root.parent for root in roots]
+    total, strays = 0, []
+    for document_id, source in documents:
+        total += 1
+        if not index.journal.holdings.is_written_as(document_id) and not _is_below(folders, source):
+            strays.append(document_id)
+    if 2 * len(strays) > total:
+        raise SourceError(
+            f"no file that was given holds {len(strays):,} of the {total:,} documents of the index: none was removed",
+            hint="give all paths that were read into it, or build it anew with --rebuild",
+        )
+    for start in range(0, len(strays), _AT_ONCE):
+        index.writer.delete(strays[start : start + _AT_ONCE])
+    if strays:
+        index.writer.flush()
+    return len(strays)
+
+
+def _is_below(folders: Sequence[Path], source: str) -> bool:
+    """A file is there under this source; that of a record or a member ends before its mark."""
+    names = {source, source.rpartition("#")[0], source.partition("!/")[0]} - {""}
+    return any(not is_gone(os.fsencode(folder / name)) for folder in folders for name in names)
 
 
 def _gone(roots: Sequence[Path], index: OpenIndex) -> Iterator[bytes]:

@@ -114,6 +114,39 @@ def test_a_folder_that_is_suddenly_empty_is_refused_and_forget_is_the_way_to_mea
     assert sync(run, "files")["removed"] == 0
 
 
+def lose_the_journal() -> None:
+    for path in Path(".rlm-search/index").glob("journal.*"):
+        path.unlink()
+
+
+def test_with_a_journal_that_is_lost_what_is_gone_is_found_out_and_what_is_there_is_not_written_again(
+    run: Run, files: Path
+) -> None:
+    (files / "sub" / "c.txt").unlink()
+    run("files", "--embedder", "hashing")
+    (files / "b.txt").unlink()
+    (files / "d.txt").write_text("FAIL", encoding="utf-8")
+    lose_the_journal()
+
+    code, out, err = run("files", "--embedder", "hashing", "--sync", "--json")
+
+    report = json.loads(out)
+    assert (code, report["removed"], report["vectors"]) == (4, 1, 0), err
+    assert sorted(id_.partition("-")[0] for id_ in held()) == ["a", "d"]  # what fails now keeps what was read of it
+
+
+def test_with_a_journal_that_is_lost_a_part_of_the_folders_does_not_wipe_the_rest(run: Run, files: Path) -> None:
+    run("files", "--embedder", "hashing")
+    before = held()
+    lose_the_journal()
+
+    code, _, err = run("files/sub", "--sync")
+
+    assert code == 2
+    assert err.startswith("error: no file that was given holds 3 of the 4 documents of the index: none was removed\n")
+    assert before.keys() <= held().keys()
+
+
 _WITHOUT_RIGHTS = """
 import os, sys
 from ingest.syncing import is_gone
