@@ -210,8 +210,9 @@ class Holdings:
 
 
 _MANY_RECORDS = 100  # a file of more is looked at once, when all is done: counting its rest each time is quadratic
+# The plus keeps SQLite from walking all files that have text to find the one that is named.
 _COMPLETE = f"""
-UPDATE files SET state = 'vectors' WHERE state = 'text' AND documents <= {_MANY_RECORDS} AND path IN (
+UPDATE files SET state = 'vectors' WHERE +state = 'text' AND documents <= {_MANY_RECORDS} AND path IN (
   SELECT h.path FROM documents d JOIN holdings h ON h.key = d.key WHERE d.document_id = ?)
 AND NOT EXISTS (SELECT 1 FROM holdings h JOIN documents d ON d.key = h.key WHERE h.path = files.path AND d.vectors = 0)
 """  # noqa: S608 - a constant

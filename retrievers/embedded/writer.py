@@ -109,6 +109,7 @@ class EmbeddedWriter:
         self._next = state.next_doc_no
         self._written: dict[str, _Written | None] = {}
         self._has_vectors = bytearray(self._next)
+        self._complete: set[int] = set()  # steps of documents none of which lacks vectors: not looked through again
         for doc_no in np.unique(self._now.vectors.doc).tolist():
             if doc_no >= self._next:
                 raise damaged(self._path, ValueError("it has vectors of documents that it never had"))
@@ -314,7 +315,14 @@ class EmbeddedWriter:
                 yield document_id
         now = self._now
         for first in range(0, now.state.next_doc_no, _LISTED):
-            yield from self._missing_between(now, first, first + _LISTED)
+            if first in self._complete:
+                continue
+            is_complete = first + _LISTED <= now.state.next_doc_no
+            for document_id in self._missing_between(now, first, first + _LISTED):
+                is_complete = False
+                yield document_id
+            if is_complete:
+                self._complete.add(first)
 
     def _missing_between(self, now: Snapshot, first: int, end: int) -> Iterator[str]:
         keys = Query.range_query(now.schema, "key", FieldType.Unsigned, unit_key(first, 0), unit_key(end, 0) - 1)

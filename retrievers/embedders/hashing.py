@@ -35,10 +35,10 @@ class HashingEmbedder:
 
     def embed_query(self, text: str) -> Vector:
         """The unit vector of the text."""
-        vector = np.zeros(self.dimensions, dtype=np.float32)
-        for word in _WORD.findall(text.casefold()) or [""]:
-            for feature in (word, word[:_STEM]):
-                vector += _direction(feature)
+        words = _WORD.findall(text.casefold()) or [""]
+        signs = b"".join(_signs(feature) for word in words for feature in (word, word[:_STEM]))
+        bits = np.unpackbits(np.frombuffer(signs, dtype=np.uint8)).reshape(-1, self.dimensions)
+        vector = (bits.sum(axis=0, dtype=np.int32) * 2 - len(bits)).astype(np.float32)
         length = np.linalg.norm(vector)
         if length == 0:  # features that cancel out: no direction at all, so any fixed one
             vector[0], length = 1, np.float32(1)
@@ -56,7 +56,6 @@ def open_hashing(argument: str, settings: EmbedderSettings, key: str) -> Hashing
     return HashingEmbedder()
 
 
-def _direction(feature: str) -> Vector:
-    digest = blake2b(feature.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    bits = np.unpackbits(np.frombuffer(digest, dtype=np.uint8))
-    return bits.astype(np.float32) * 2 - 1
+def _signs(feature: str) -> bytes:
+    """One bit a dimension."""
+    return blake2b(feature.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -118,6 +118,22 @@ def test_missing_vectors_are_listed_across_sessions(path: Path) -> None:
     writer.close()
 
 
+def test_what_lacks_vectors_is_found_again_and_anew_while_the_rest_is_not_looked_through(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrievers.embedded.writer._LISTED", 2)
+    writer = open_writer(path)
+    writer.replace([embedded(document(name, f"wind {name}")) for name in "abcdef"])
+    writer.replace([text_only(document("refused", "wind"))])
+    writer.flush()
+    assert [list(writer.missing_vectors()) for _ in range(2)] == [["refused"], ["refused"]]
+
+    writer.replace([text_only(document("a", "changed")), text_only(document("g", "new"))])
+    writer.flush()
+    assert sorted(writer.missing_vectors()) == ["a", "g", "refused"]
+    writer.close()
+
+
 def test_compaction_reclaims_dead_rows_and_readers_go_on(path: Path, rng: np.random.Generator) -> None:
     writer = EmbeddedWriter(path, embedder_name="drawn", dimensions=16)
     for number in range(20):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,8 @@ def test_texts_that_share_words_are_near() -> None:
 
 
 def test_features_that_cancel_out_still_have_a_direction(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrievers.embedders.hashing._direction", lambda feature: np.zeros(64, dtype=np.float32))
+    opposite = cycle([b"\x00" * 8, b"\xff" * 8])
+    monkeypatch.setattr("retrievers.embedders.hashing._signs", lambda feature: next(opposite))
 
     assert np.linalg.norm(HashingEmbedder().embed_query("anything")) == 1
 
