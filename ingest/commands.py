@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from ingest import passwords, sources, stages, state, syncing, watching
+from ingest.confining import confinement_of, folders_of, notes_of
 from ingest.estimate import Estimate, estimate, known_to
 from ingest.forgetting import Forgotten, forget
 from ingest.journal import FailedFile, Journal, path_key
@@ -22,7 +23,7 @@ from ingest.report import IndexCounts, IngestReport, Tally, group
 from ingest.settings import IngestSettings, cache_folder, usable_cpus
 from ingest.state import OpenIndex, open_index, open_rebuilt
 from ingest.status import Status, read_status
-from ingest.types import Failure, Limits, ParserOptions, SourceFile
+from ingest.types import Confinement, Failure, Limits, ParserOptions, SourceFile
 from ingest.workers import WorkerPool
 from ingest.writing import Batching
 from retrievers import registry
@@ -76,7 +77,7 @@ def run_paths(paths: Sequence[Path], *, options: Options, rebuild: bool, sync: b
     embedder = _embedder(options, rebuild=rebuild)
     opening = open_rebuilt if rebuild else open_index
     opened = opening(options.url, embedder, options.settings)
-    return _run(found, options, embedder, opened, count=find.count, synced=paths if sync else ())
+    return _run(found, options, embedder, opened, count=find.count, paths=paths, sync=sync)
 
 
 def watch_paths(paths: Sequence[Path], *, options: Options) -> Iterator[IngestReport]:
@@ -165,15 +166,20 @@ def _run(
     *,
     kinds: Sequence[str] = (),
     count: Callable[[], int] | None = None,
-    synced: Sequence[Path] = (),
+    paths: Sequence[Path] = (),
+    sync: bool = False,
 ) -> IngestReport:
     table = options.settings.table("ingest", IngestSettings)
+    synced = paths if sync else ()
     with closing_of(embedder), opened as index:
         syncing.check_roots(synced, index)
         index.journal.begin_run(embedder.name if embedder else "")
         syncing.drop_shared(synced, index)
-        files = found if found is not None else _failed_files(index.journal, kinds)
-        with open_pool(table, parser_options(table, options.passwords)) as pool:
+        again = index.journal.queue_again(kinds) if found is None else []
+        files = found if found is not None else _failed_files(again)
+        parser = parser_options(table, options.passwords)
+        confinement = confinement_of(table, parser, paths or folders_of([path for path, _ in again]))
+        with open_pool(table, parser, confinement) as pool:
             progress = options.progress()
             run = IngestRun(
                 writer=index.writer,
@@ -196,7 +202,7 @@ def _run(
             tally.removed += syncing.drop_strays(synced, index, _documents(options))
         index.journal.drop_gone()
         index.journal.end_run()
-        return _report(tally, index, options.url, embedder)
+        return _report(tally, index, options.url, embedder, notes=notes_of(pool.lacking))
 
 
 def _documents(options: Options) -> Iterator[tuple[str, str]]:
@@ -206,7 +212,7 @@ def _documents(options: Options) -> Iterator[tuple[str, str]]:
     return ((found.doc_id, found.source) for found in retriever.scan())
 
 
-def open_pool(table: IngestSettings, parser: ParserOptions) -> WorkerPool:
+def open_pool(table: IngestSettings, parser: ParserOptions, confinement: Confinement) -> WorkerPool:
     """Worker processes as the settings say."""
     return WorkerPool(
         table.workers or usable_cpus(),
@@ -220,6 +226,7 @@ def open_pool(table: IngestSettings, parser: ParserOptions) -> WorkerPool:
             memory_bytes=table.file_memory_mb << 20,
             file_bytes=table.file_size_mb << 20,
         ),
+        confinement=confinement,
     )
 
 
@@ -270,7 +277,9 @@ def closing_of(embedder: Embedder | None) -> Iterator[None]:
             close()
 
 
-def _report(tally: Tally, index: OpenIndex, url: str, embedder: Embedder | None) -> IngestReport:
+def _report(
+    tally: Tally, index: OpenIndex, url: str, embedder: Embedder | None, *, notes: Sequence[str]
+) -> IngestReport:
     documents, chunks, vectors = index.journal.holdings.totals()
     return IngestReport(
         index=url,
@@ -285,7 +294,7 @@ def _report(tally: Tally, index: OpenIndex, url: str, embedder: Embedder | None)
         formats=tally.formats,
         failures=group(index.journal.failures()),
         warnings=tally.warning_groups(),
-        notes=tuple(getattr(index.writer, "warnings", ())),  # not every engine has something to say
+        notes=(*getattr(index.writer, "warnings", ()), *notes),  # not every engine has something to say
         holds=IndexCounts(documents=documents, chunks=chunks, vectors=vectors),
         seconds=round(tally.seconds, 3),
         text_seconds=round(tally.text_seconds or tally.seconds, 3),
@@ -311,9 +320,9 @@ class _Finding:
         return os.path.abspath(path).startswith(tuple(self._own)) if self._own else False
 
 
-def _failed_files(journal: Journal, kinds: Sequence[str]) -> Iterator[SourceFile | Failure]:
+def _failed_files(again: Sequence[tuple[Path, str]]) -> Iterator[SourceFile | Failure]:
     """The failed files as they are now, under the sources that they were found under."""
-    for path, source in journal.queue_again(kinds):
+    for path, source in again:
         for file in sources.find([path]) if path.exists() else ():
             if isinstance(file, Failure):
                 yield file

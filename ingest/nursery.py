@@ -20,9 +20,13 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from ingest.types import Limits
-from ingest.worker import Task, confine, work
+from confinement import ScratchFolder
+from ingest import wire
+from ingest.types import Confinement, Limits
+from ingest.worker import Task, confine, limit, work
 
+SCRATCH = "rlm-search-scratch-"
+"""Begins the names of the folders of workers, among the temporary files."""
 FORK, KILL = b"F", b"K"
 BORN, GONE = b"B", b"G"
 _ORDER = struct.Struct(">cI")  # what to do, and to which process id
@@ -46,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     options: dict[str, Any]
     limits: Limits
+    confinement: Confinement
 
     def load(self) -> Task:
         """Import the task and everything that it will need."""
@@ -88,12 +93,13 @@ def main(control_fd: int) -> None:
     gc.collect()
     gc.freeze()  # the collector leaves alone what is loaded by now, so that it stays shared with the workers
     with control:
-        _Nursery(control, task, plan.limits).serve()
+        _Nursery(control, task, plan).serve()
 
 
 class _Nursery:
-    def __init__(self, control: socket.socket, task: Task, limits: Limits) -> None:
-        self._control, self._task, self._limits = control, task, limits
+    def __init__(self, control: socket.socket, task: Task, plan: Plan) -> None:
+        self._control, self._task, self._plan = control, task, plan
+        self._scratch = ScratchFolder(SCRATCH)
         self._children: set[int] = set()
 
     def serve(self) -> None:
@@ -143,8 +149,11 @@ class _Nursery:
         self._control.close()
         os.dup2(1, 2)  # a null device: nobody reads the pipe while all goes well, and a full one would stop the worker
         with socket.socket(fileno=connection_fd) as connection:
-            confine(self._limits)
-            work(connection, self._task, self._limits)
+            limit(self._plan.limits)
+            confined = confine(self._plan.confinement, self._scratch.make(os.getpid()))
+            wire.send(connection, confined)
+            if not confined.lacking or self._plan.confinement.mode != "require":
+                work(connection, self._task, self._plan.limits)
         sys.exit(0)
 
     def _bury(self) -> None:
@@ -153,6 +162,7 @@ class _Nursery:
             if not pid:
                 return
             self._children.discard(pid)
+            self._scratch.remove(pid)
             code = os.waitstatus_to_exitcode(status)
             self._tell(News(GONE, pid, max(-code, 0), max(code, 0), usage.ru_maxrss * 1024))
 
@@ -161,6 +171,7 @@ class _Nursery:
             os.kill(pid, signal.SIGKILL)
         for pid in self._children:
             os.waitpid(pid, 0)
+        self._scratch.close()
 
     def _tell(self, news: News) -> None:
         with contextlib.suppress(OSError):  # the parent is gone: the next look at the socket says so

@@ -33,6 +33,8 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         ocr: whether pages that are pictures are read: `auto` where a program for it is there, `off`, or `always`, which
             also reads pages that have a text layer, in its place.
         ocr_languages: names of tesseract's language data.
+        confine: whether the processes that read files give up network, programs and all other files: `auto` as far as
+            this system can, `require` or nothing is read, `off`.
         ocr_page_seconds: CPU seconds that reading one picture may cost.
         unstructured: formats that the extra `unstructured` reads, in place of the light readers.
     """
@@ -54,6 +56,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ocr_languages: tuple[str, ...] = ("eng",)
     ocr_page_seconds: float = 60.0
     unstructured: tuple[str, ...] = ()
+    confine: Literal["auto", "require", "off"] = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, so that it is said with the name of the setting."""

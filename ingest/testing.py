@@ -78,6 +78,7 @@ class InlinePool:
 
     def __init__(self) -> None:
         self.attempts: dict[str, int] = {}
+        self.lacking: dict[str, str] = {}
         self._is_stopped = False
 
     def run(self, files: Iterable[SourceFile]) -> Iterator[ParsedFile | Failure]:

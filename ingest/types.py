@@ -200,6 +200,21 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confinement:
+    """What worker processes are left, besides libraries and a scratch folder of their own.
+
+    Attributes:
+        mode: `auto` does what this system can, `require` reads nothing where it cannot do all, `off` does nothing.
+        read: files and folders that may be read, as the file system names them.
+        execute: programs that parsers start.
+    """
+
+    mode: Literal["auto", "require", "off"] = "auto"
+    read: tuple[bytes, ...] = (b"/",)
+    execute: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one file may cost in a worker process before it is stopped; a file of records, from piece to piece.
 

@@ -134,13 +134,19 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
         )
 
 
+class Confined(msgspec.Struct, frozen=True, array_like=True, tag="confined"):
+    """The first thing that a worker says: what it could not give up, each with the reason."""
+
+    lacking: dict[str, str]
+
+
 class Alive(msgspec.Struct, frozen=True, array_like=True, tag="alive"):
     """The file in hand is worked at; its next part may cost so many CPU seconds."""
 
     seconds: float
 
 
-Report: TypeAlias = Piece | Failed | Alive
+Report: TypeAlias = Piece | Failed | Alive | Confined
 
 
 @cache

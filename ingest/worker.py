@@ -2,53 +2,66 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import resource
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TypeAlias
 
+from confinement import Policy, address_space, die_with_parent, libraries, lower
+from confinement import confine as confine_process
 from ingest import wire
 from ingest.errors import DocumentFailed
 from ingest.heartbeat import hearing
-from ingest.types import FailureKind, Limits, SourceFile, Warned
+from ingest.parsers import plugin_folders
+from ingest.types import Confinement, FailureKind, Limits, SourceFile, Warned
 from retrievers.types import IndexedDocument
 
 Task: TypeAlias = Callable[[SourceFile], Iterable[tuple[IndexedDocument, tuple[Warned, ...]]]]
 """What a worker does with a file: yields its documents, each with what is to be said about it."""
 
-_PR_SET_PDEATHSIG = 1
 _OPEN_FILES = 256
+_OUTSIDE = "a link that leads out of the given folders? then give its target to `ingest`, too"
 _PIECE_DOCUMENTS = 256
 _PIECE_CHARACTERS = 2_000_000
 _MEMORY_SLACK = 256 << 20  # address space that is reserved and never touched
 
 
-def confine(limits: Limits) -> None:
+def limit(limits: Limits) -> None:
     """Die with the parent, leave no core file, and get no more memory and descriptors than the limits say."""
+    die_with_parent()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        _limit(resource.RLIMIT_AS, address_space() + limits.memory_bytes + _MEMORY_SLACK)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
+        lower(resource.RLIMIT_AS, address_space() + limits.memory_bytes + _MEMORY_SLACK)
+    lower(resource.RLIMIT_CORE, 0)
+    lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
 
 
-def _limit(what: int, most: int) -> None:
-    """Lower a limit for good; one that is lower already stays."""
-    _, hard = resource.getrlimit(what)
-    limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (limit, limit))
+def confine(confinement: Confinement, scratch: Path) -> wire.Confined:
+    """Give up all but libraries, input and the scratch folder, where temporary files go from now on."""
+    tempfile.tempdir = str(scratch)
+    os.putenv("TMPDIR", str(scratch))
+    if confinement.mode == "off":
+        return wire.Confined({})
+    report = confine_process(
+        Policy(
+            read=(*libraries(), *plugin_folders(), *program_folders(confinement), *map(os.fsdecode, confinement.read)),
+            write=(str(scratch),),
+            execute=confinement.execute,
+        )
+    )
+    return wire.Confined(report.lacking)
 
 
-def address_space() -> int:
-    """Bytes of address space that this process has (Linux)."""
-    with open("/proc/self/statm", "rb") as statm:
-        return int(statm.read().split()[0]) * resource.getpagesize()
+def program_folders(confinement: Confinement) -> list[str]:
+    """Where the programs keep what they need, if they are not part of the system: `PREFIX/share` for `PREFIX/bin`."""
+    prefixes = {os.path.dirname(os.path.dirname(os.path.realpath(program))) for program in confinement.execute}
+    return [os.path.join(prefix, folder) for prefix in sorted(prefixes - {"/"}) for folder in ("lib", "share")]
 
 
 def cpu_limit(file: SourceFile, limits: Limits) -> float:
@@ -141,6 +154,8 @@ def _reason(error: Exception) -> tuple[FailureKind, str, str]:
             return "broken", "its content is nested too deeply", ""
         case OSError() if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return "vanished", "it was there when it was found and is not there now", ""
+        case OSError() if _is_confined(error):
+            return "unreadable", "reading it needs a file that worker processes may not open", _OUTSIDE
         case OSError() if error.errno is not None:
             return "unreadable", os.strerror(error.errno), "check its permissions" if _is_denied(error) else ""
         case _:
@@ -149,3 +164,8 @@ def _reason(error: Exception) -> tuple[FailureKind, str, str]:
 
 def _is_denied(error: OSError) -> bool:
     return error.errno in (errno.EACCES, errno.EPERM)
+
+
+def _is_confined(error: OSError) -> bool:
+    """The confinement has refused it, not the file's permissions: to ask for these is not refused."""
+    return _is_denied(error) and error.filename is not None and os.access(error.filename, os.R_OK)

@@ -17,9 +17,10 @@ from typing import TypeAlias
 import msgspec
 
 from ingest import wire
+from ingest.errors import IngestError
 from ingest.forking import Forker, Worker
 from ingest.nursery import GONE, News, Plan
-from ingest.types import Failure, FailureKind, Limits, ParsedFile, SourceFile
+from ingest.types import Confinement, Failure, FailureKind, Limits, ParsedFile, SourceFile
 from ingest.worker import cpu_limit
 
 Outcome: TypeAlias = ParsedFile | Failure
@@ -44,6 +45,10 @@ class WorkerPool:
             returns what a worker does with a file (`ingest.worker.Task`).
         options: see `ingest.stages.reader`.
         limits: what one file may cost.
+        confinement: what workers may still do; by default they may read every file.
+
+    Attributes:
+        lacking: what workers could not give up on this system, each with the reason; known once a file is read.
     """
 
     def __init__(
@@ -53,10 +58,15 @@ class WorkerPool:
         task: str = READER,
         options: Mapping[str, object] | None = None,
         limits: Limits | None = None,
+        confinement: Confinement | None = None,
     ) -> None:
         self._size = workers
         self._limits = limits or Limits()
-        self._forker = Forker(Plan(task=task, options=dict(options or {}), limits=self._limits))
+        self._confinement = confinement or Confinement()
+        self.lacking: dict[str, str] = {}
+        self._forker = Forker(
+            Plan(task=task, options=dict(options or {}), limits=self._limits, confinement=self._confinement)
+        )
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, Worker] = {}
         self._again: deque[SourceFile] = deque()
@@ -170,6 +180,9 @@ class WorkerPool:
         try:
             for frame in worker.receiver.frames():
                 report = wire.decode_report(frame)
+                if isinstance(report, wire.Confined):
+                    self._note(report)
+                    continue
                 if isinstance(report, wire.Alive):
                     self._start_the_clock(worker, report.seconds)
                     continue
@@ -180,6 +193,12 @@ class WorkerPool:
             self._doom(worker, "crashed")
         if worker.receiver.closed:
             self._unregister(worker)
+
+    def _note(self, report: wire.Confined) -> None:
+        self.lacking |= report.lacking
+        if report.lacking and self._confinement.mode == "require":
+            claims = "; ".join(f"{claim}: {why}" for claim, why in report.lacking.items())
+            raise IngestError(f"workers cannot be confined here ({claims})", hint='set `[ingest] confine = "auto"`')
 
     def _settle(self, worker: Worker, report: wire.Piece | wire.Failed) -> Outcome:
         outcome = report.outcome(worker.orders[0])

@@ -7,6 +7,7 @@ files (`tide = "my_package:parse_tide"`, see `ingest.protocols.Parser`). Built-i
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
@@ -26,6 +27,7 @@ __all__ = [
     "format_of",
     "load",
     "parser_for",
+    "plugin_folders",
     "plugins",
     "preload",
     "version",
@@ -72,6 +74,16 @@ def _parser_of(format_: Format, options: ParserOptions) -> Parser:
 def plugins() -> Mapping[str, metadata.EntryPoint]:
     """The parsers of installed packages, by extension."""
     return {entry.name.lower(): entry for entry in metadata.entry_points(group=GROUP)}
+
+
+def plugin_folders() -> list[str]:
+    """Where the parsers of installed packages lie; one that is installed for editing lies anywhere."""
+    found: list[str] = []
+    for entry in plugins().values():
+        spec = importlib.util.find_spec(entry.module.partition(".")[0])
+        if spec is not None:
+            found += spec.submodule_search_locations or ([spec.origin] if spec.has_location and spec.origin else [])
+    return found
 
 
 def version() -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from ingest.errors import ParseError
 from ingest.types import SourceFile, Warned
@@ -25,7 +29,7 @@ def task() -> Task:
 
 def read(file: SourceFile) -> Iterator[Read]:
     deed, _, _ = file.source.partition(" ")
-    DEEDS.get(deed, lambda: None)()
+    DEEDS.get(file.source, DEEDS.get(deed, lambda: None))()
     if deed == "records":
         yield from (a_document(f"{file.source}#{number}", "x" * 1_000) for number in range(5_000))
     if deed == "steady":
@@ -127,7 +131,17 @@ def chatter() -> None:
         os.write(2, b"x" * 1_000)
 
 
-DEEDS: dict[str, Callable[[], None]] = {
+def call_home() -> None:
+    with socket.socket() as connection:
+        connection.connect(("127.0.0.1", 9))
+
+
+def spool() -> None:
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        file.write(b"an enclosed file")
+
+
+DEEDS: dict[str, Callable[[], object]] = {
     "killed": be_killed,
     "spin": spin,
     "native": native_spin,
@@ -144,5 +158,11 @@ DEEDS: dict[str, Callable[[], None]] = {
     "nonsense": talk_nonsense,
     "gone": read_what_is_gone,
     "chatter": chatter,
+    "passwd": lambda: Path("/etc/passwd").read_text(),
+    "call home": call_home,
+    "shell": lambda: subprocess.run(["/bin/sh", "-c", "true"], check=True),
+    "patricide": lambda: os.kill(os.getppid(), signal.SIGTERM),
+    "write": lambda: Path(tempfile.gettempdir()).parent.parent.joinpath("stolen").write_text("x"),
+    "spool": spool,
     "slow": lambda: time.sleep(0.3),
 }

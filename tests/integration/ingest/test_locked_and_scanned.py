@@ -89,7 +89,7 @@ def test_a_scan_that_was_left_is_read_by_a_retry(tmp_path: Path, folder: Path) -
 def test_many_scanned_pages_may_cost_more_than_one_file_without_any(tmp_path: Path) -> None:
     from ingest.parsers import ocr
     from ingest.sources import find
-    from ingest.types import ParsedFile, SourceFile
+    from ingest.types import Confinement, ParsedFile, SourceFile
     from ingest.workers import WorkerPool
 
     (tmp_path / "scan.pdf").write_bytes(papers.scan_of(*(f"The ferry number {n}" for n in range(12))))
@@ -97,7 +97,8 @@ def test_many_scanned_pages_may_cost_more_than_one_file_without_any(tmp_path: Pa
     assert how is not None
     options = {"parser": {"ocr": {"program": how.program, "turns": how.turns, "page_seconds": 20.0}}}
     limits = Limits(cpu_seconds=0.5, wall_factor=4.0)  # 2 seconds for all, but 80 for each page
-    with WorkerPool(1, options=options, limits=limits) as pool:
+    confinement = Confinement(execute=(how.program,))
+    with WorkerPool(1, options=options, limits=limits, confinement=confinement) as pool:
         (outcome,) = pool.run(file for file in find([tmp_path]) if isinstance(file, SourceFile))
     assert isinstance(outcome, ParsedFile)
     assert outcome.documents[0].document.text.count("The ferry number") == 12

@@ -1,0 +1,108 @@
+"""seccomp: a filter in the kernel refuses the system calls that no reader of files needs.
+
+A list of what is refused, not of what is allowed: native libraries differ in what they call, and files are kept by
+Landlock. The program is classic BPF, made here: it is a table, two jumps and three words of return.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+import sys
+from dataclasses import dataclass
+
+from confinement import syscalls
+
+_PR_SET_SECCOMP, _FILTER = 22, 2
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+_KILL, _REFUSE, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
+_X32 = 0x40000000  # numbers from here on are the same calls once more, on x86-64
+_NAMESPACES = 0x7E020000  # the flags of clone
+_THREAD = 0x00010000
+
+
+@dataclass(frozen=True, slots=True)
+class _Instruction:
+    code: int
+    value: int
+    if_true: int = 0
+    if_false: int = 0
+
+    def pack(self) -> bytes:
+        return struct.pack("=HBBI", self.code, self.if_true, self.if_false, self.value)
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def refuse(*, fork: bool, signal_others: bool) -> None:
+    """Refuse from now on, in this process and all that come from it, what `syscalls` lists.
+
+    Args:
+        fork: processes may be forked and programs executed; threads always may.
+        signal_others: signals may be sent to other processes than this one.
+
+    Raises:
+        OSError: this system or this architecture has no seccomp, or `no_new_privs` is not set.
+    """
+    machine = platform.machine()
+    if sys.platform != "linux" or machine not in syscalls.ARCHITECTURES:
+        raise OSError(f"no filter of system calls is known for {sys.platform} on {machine}")
+    packed = b"".join(step.pack() for step in _filter(machine, fork=fork, signal_others=signal_others))
+    program = _Program(len(packed) // 8, packed)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"seccomp: {os.strerror(ctypes.get_errno())}")
+
+
+def _filter(machine: str, *, fork: bool, signal_others: bool) -> list[_Instruction]:
+    numbers = syscalls.numbers(machine)
+    refused = [numbers[name] for name in syscalls.REFUSED if name in numbers]
+    if not fork:
+        refused += [numbers[name] for name in syscalls.PROCESSES if name in numbers]
+    steps = [
+        _Instruction(_LOAD, _ARCHITECTURE),
+        _Instruction(_EQUAL, syscalls.ARCHITECTURES[machine], 1, 0),
+        _Instruction(_RETURN, _KILL),  # another architecture's numbers would mean other calls
+        _Instruction(_LOAD, _NUMBER),
+        _Instruction(_AT_LEAST, _X32, 0, 1),
+        _Instruction(_RETURN, _REFUSE | errno.ENOSYS),
+    ]
+    for number in refused:
+        steps += _if_it_is(number, [_Instruction(_RETURN, _REFUSE | errno.EPERM)])
+    for name in syscalls.MISSING:  # who is told that a call does not exist falls back to an older one
+        steps += _if_it_is(numbers[name], [_Instruction(_RETURN, _REFUSE | errno.ENOSYS)])
+    steps += _if_it_is(numbers["clone"], _clone(fork=fork))
+    steps += _if_it_is(numbers["prlimit64"], _only_for(0))
+    if not signal_others:
+        for name in ("kill", "tkill", "tgkill"):
+            steps += _if_it_is(numbers[name], _only_for(os.getpid()))
+    return [*steps, _Instruction(_RETURN, _ALLOW)]
+
+
+def _if_it_is(number: int, then: list[_Instruction]) -> list[_Instruction]:
+    return [_Instruction(_EQUAL, number, 0, len(then)), *then]
+
+
+def _clone(*, fork: bool) -> list[_Instruction]:
+    return [
+        _Instruction(_LOAD, _ARGUMENT),
+        _Instruction(_ANY_BIT, _NAMESPACES, 2, 0),
+        _Instruction(_ANY_BIT, _THREAD, 0, 0 if fork else 1),
+        _Instruction(_RETURN, _ALLOW),
+        _Instruction(_RETURN, _REFUSE | errno.EPERM),
+    ]
+
+
+def _only_for(pid: int) -> list[_Instruction]:
+    return [
+        _Instruction(_LOAD, _ARGUMENT),
+        _Instruction(_EQUAL, pid, 1, 0),
+        _Instruction(_RETURN, _REFUSE | errno.EPERM),
+        _Instruction(_RETURN, _ALLOW),
+    ]
