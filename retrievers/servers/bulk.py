@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from retrievers.errors import EngineUnavailable
-from retrievers.servers.connecting import reason_of
+from retrievers.servers.connecting import blocked, reason_of
 from retrievers.servers.dialect import Dialect, Json
 
 BULK_BYTES: Final = 5_000_000
@@ -116,12 +116,18 @@ class Bulk:
                 attempt += 1
 
     def _left(self, actions: Sequence[Action], answer: Json) -> list[Action]:
-        """The actions that the server had no room for; those that it will never take are noted."""
+        """The actions that the server had no time for; those that it will never take are noted.
+
+        Raises:
+            EngineUnavailable: the whole index takes no writes.
+        """
         if not answer["errors"]:
             return []
         left: list[Action] = []
         for action, item in zip(actions, answer["items"], strict=True):
             ((kind, result),) = item.items()
+            if _is_blocked(result):
+                raise blocked(self._dialect.place)
             if result["status"] in _BUSY:
                 left.append(action)
             elif result["status"] >= 400 and kind != "delete":
@@ -129,6 +135,11 @@ class Bulk:
                     reason = reason_of(result) or f"status {result['status']}"
                     self._refused.setdefault(action.doc_id, reason[:_REASON])
         return left
+
+
+def _is_blocked(result: Json) -> bool:
+    error = result.get("error")
+    return isinstance(error, dict) and error.get("type") == "cluster_block_exception"
 
 
 def _pause(attempt: int) -> None:

@@ -97,10 +97,20 @@ def unreachable(place: str, error: BaseException) -> RetrieverError:
     return EngineUnavailable(f"the server {place} {said}", hint="check that it runs and that the address is right")
 
 
+def blocked(place: str) -> EngineUnavailable:
+    """The index takes no writes: mostly the disk of a node is nearly full."""
+    return EngineUnavailable(
+        f"the index {place} takes no writes: it is blocked",
+        hint="make room on the disks of the cluster, or lift index.blocks.read_only_allow_delete; then run it again",
+    )
+
+
 def refusal(place: str, status: int | str, info: Any) -> RetrieverError:
     """What a status and the body of an error come to."""
     reason = reason_of(info)
     told = f": {reason}" if reason else ""
+    if "cluster_block_exception" in str(info) or "blocked by: [" in reason:
+        return blocked(place)
     if status in _CREDENTIALS:
         return ConfigError(f"the server {place} does not let us in{told}", hint="check user, password or key")
     if status in _TRANSIENT:

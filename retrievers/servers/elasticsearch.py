@@ -8,6 +8,7 @@ from typing import Any, Final
 import elasticsearch
 from elasticsearch import Elasticsearch
 
+from retrievers.errors import EngineRejected
 from retrievers.servers.connecting import Address, encoded, refusal, unreachable
 from retrievers.servers.dialect import Json
 
@@ -59,7 +60,10 @@ class ElasticsearchDialect:
                 return {}
             raise refusal(self.place, 404, error.body) from None
         except elasticsearch.UnsupportedProductError:
-            raise refusal(self.place, 200, {"error": {"reason": "it is no Elasticsearch"}}) from None
+            raise EngineRejected(
+                f"what answers at {self.place} is no search server of that kind: it is no Elasticsearch",
+                hint="check host, port and proxy; an OpenSearch is asked by opensearch://…",
+            ) from None
         except elasticsearch.ApiError as error:
             raise refusal(self.place, error.status_code, error.body) from None
         except (elasticsearch.ConnectionError, elasticsearch.TransportError) as error:
