@@ -28,7 +28,7 @@ from ingest.workers import WorkerPool
 from ingest.writing import Batching
 from retrievers import registry
 from retrievers.errors import IndexLocked
-from retrievers.protocols import Embedder, Scans
+from retrievers.protocols import Embedder, MarksDuplicates, Scans
 from retrievers.settings import EmbedderSettings, IndexSettings, Settings
 
 
@@ -294,12 +294,21 @@ def _report(
         formats=tally.formats,
         failures=group(index.journal.failures()),
         warnings=tally.warning_groups(),
-        notes=(*getattr(index.writer, "warnings", ()), *notes),  # not every engine has something to say
+        notes=(*_notes(index), *notes),
         holds=IndexCounts(documents=documents, chunks=chunks, vectors=vectors),
         seconds=round(tally.seconds, 3),
         text_seconds=round(tally.text_seconds or tally.seconds, 3),
         embedder_seconds=round(tally.embedder_seconds, 3),
     )
+
+
+def _notes(index: OpenIndex) -> tuple[str, ...]:
+    told = tuple(getattr(index.writer, "warnings", ()))  # not every engine has something to say
+    marked = index.journal.near_duplicates.count()
+    if marked and isinstance(index.writer, MarksDuplicates):
+        many = f"{marked:,} documents are near-duplicates" if marked > 1 else "1 document is a near-duplicate"
+        told = (*told, f"{many} of others, and searches show one of each group (field `duplicate_of`)")
+    return told
 
 
 class _Finding:

@@ -74,6 +74,7 @@ def _flush(index: OpenIndex, drop: Callable[[], Iterable[str]]) -> None:
     batched.put_right()
     batched.forget(drop)
     batched.flush()
+    batched.mark_near_duplicates()
 
 
 def _drop(name: str, journal: Journal) -> tuple[set[str], list[bytes]]:

@@ -68,7 +68,8 @@ def test_the_smallest_id_stands_for_its_group_in_whatever_order_files_come(tmp_p
 
 def test_when_the_original_goes_the_next_one_stands_for_the_group(tmp_path: Path, archive: Path) -> None:
     index = tmp_path / "index"
-    read_into(index, archive)
+    told = ingest(tmp_path, archive, "--index", index, "--embedder", "hashing").stdout
+    assert "note: 2 documents are near-duplicates of others" in told
 
     ingest(tmp_path, "forget", archive / "one" / "a-minutes.md", "--index", index)
     assert marks(index) == {"b": "", "c": "b", "l": "", "r": ""}
