@@ -70,10 +70,10 @@ integration: setup ## tests that start processes, kill them, or build and instal
 	$(BIN)/python -m pytest -m integration
 
 integration-all: setup ## the same, with fifty moments of kill -9 in place of a few, and the slow ones
-	RLM_SEARCH_TEST_KILLS=50 RLM_SEARCH_TEST_SLOW=1 $(BIN)/python -m pytest -m integration
+	RLM_SEARCH_TEST_KILLS=50 RLM_SEARCH_TEST_FILES=200000 $(BIN)/python -m pytest -m integration
 
 bench: $(VENV)/.installed-bench ## figures beside bare libraries; RLM_SEARCH_TEST_DATA names the data of most of them
-	@for bench in sandbox loop $(if $(RLM_SEARCH_TEST_DATA),parse embed ingest search quality); do \
+	@for bench in sandbox loop small_files $(if $(RLM_SEARCH_TEST_DATA),parse embed ingest search quality); do \
 		echo; echo "== bench/$$bench.py"; $(BIN)/python -m bench.$$bench; done
 	@[ -n "$(RLM_SEARCH_TEST_DATA)" ] || echo "Set RLM_SEARCH_TEST_DATA for parse, embed, ingest, search and quality." >&2
 

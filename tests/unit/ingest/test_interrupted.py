@@ -97,3 +97,32 @@ def test_a_source_that_was_written_before_a_kill_and_is_gone_since_is_not_named(
     corpus.ingest(embedder=HashingEmbedder())
 
     assert corpus.durable["1"].document.sources == ("a.lines#1",)
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_read_again_by_the_next_run(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.write("a.txt", "before")
+
+    def write_on(_: list[object]) -> None:
+        corpus.write("a.txt", "half of what follows")
+
+    corpus.ingest(order=write_on)  # found, and not yet read
+    assert list(corpus.texts().values()) == ["half of what follows"]
+    corpus.write("a.txt", "half of what follows, and the rest")
+    corpus.ingest()
+
+    assert list(corpus.texts().values()) == ["half of what follows, and the rest"]
+    assert corpus.ingest().known == {"text": 1}
+
+
+def test_a_clock_that_goes_back_between_runs_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.write("a.txt", "one")
+    corpus.ingest()
+    monkeypatch.setattr("ingest.journal.time.time", lambda: 1_000.0)
+    corpus.write("b.txt", "two")
+
+    tally = corpus.ingest()
+
+    assert (tally.read, dict(tally.known)) == (1, {"text": 1})
+    assert sorted(corpus.texts().values()) == ["one", "two"]
