@@ -33,7 +33,7 @@ __all__ = [
     "version",
 ]
 
-VERSION = "3"
+VERSION = "4"
 """Changes whenever a parser reads the same file differently."""
 GROUP = "rlm_search.parsers"
 _LIBRARIES = ("pypdfium2.raw", "lxml.html", "charset_normalizer", "email.policy", "olefile", "puremagic")

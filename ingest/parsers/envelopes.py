@@ -11,8 +11,9 @@ from ingest.parsers.formats import BY_NAME, FORMATS, Format
 ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
-_IWORK = ("Index/", "index.apxl", "index.xml", "QuickLook/")
-_OTHER_ZIPS = {"XPS": ("Documents/",), "Apple iWork": _IWORK}
+_IWORK = ("Index/Document.iwa", "Index.zip", "index.apxl", "buildVersionHistory.plist")
+_OTHER_ZIPS = {"Apple iWork": _IWORK}
+_CONTENT_TYPES = "[Content_Types].xml"
 _ENCRYPTED = "EncryptedPackage"
 _SEARCHED = 64 << 20
 _MIMETYPE_BYTES = 200
@@ -49,7 +50,10 @@ def _mimetype(archive: zipfile.ZipFile) -> str:
 
 
 def _holds(names: list[str], parts: tuple[str, ...]) -> bool:
-    return any(name == part or (part.endswith("/") and name.startswith(part)) for part in parts for name in names)
+    """Whether one of these is in it; folders count in Office files, any archive may have some of such a name."""
+    folders = tuple(part for part in parts if part.endswith("/"))
+    is_office = _CONTENT_TYPES in names
+    return any(name in parts or (is_office and bool(folders) and name.startswith(folders)) for name in names)
 
 
 def _other_zip(names: list[str]) -> Format:

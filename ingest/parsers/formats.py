@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ingest.parsers.code_languages import BY_EXTENSION as SOURCE_EXTENSIONS
 
+_XPS = ("FixedDocSeq.fdseq", "FixedDocumentSequence.fdseq", "Documents/1/")
 _BIFF = ("Workbook", "Book")
 _TEXTS = ("txt", "text", "log", "yaml", "yml", "toml", "ini", "cfg", "conf", "properties", "vtt", "srt")
 _ODF = "application/vnd.oasis.opendocument"
@@ -20,7 +21,7 @@ class Format(NamedTuple):
         media_type: of its documents; a zip file that has a member `mimetype` is told by it.
         extensions: how its files are named, lower case, without the dot; the first is shown to people.
         parser: `module:function`, imported on use.
-        parts: members that make a zip file one of these; a folder ends with `/`.
+        parts: members that make a zip file one of these; a folder, which ends with `/`, if it is an Office file.
         streams: streams that make an OLE file (Office 97-2003, Outlook) one of these.
         detected: what `puremagic` calls such files: extensions with their dot.
     """
@@ -47,7 +48,7 @@ FORMATS = (
         f"{_OOXML}.wordprocessingml.document",
         ("docx", "docm", "dotx", "dotm"),
         "ingest.parsers.docx:parse",
-        parts=("word/",),
+        parts=("word/document.xml", "word/"),
     ),
     Format("wordml", "application/msword+xml", ("wordml",), "ingest.parsers.docx:parse_flat"),
     Format(
@@ -55,14 +56,14 @@ FORMATS = (
         f"{_OOXML}.presentationml.presentation",
         ("pptx", "pptm", "ppsx", "ppsm", "potx", "potm"),
         "ingest.parsers.pptx:parse",
-        parts=("ppt/",),
+        parts=("ppt/presentation.xml", "ppt/"),
     ),
     Format(
         "xlsx",
         f"{_OOXML}.spreadsheetml.sheet",
         ("xlsx", "xlsm", "xlsb", "xltx", "xltm"),
         "ingest.parsers.sheets:parse_xlsx",
-        parts=("xl/",),
+        parts=("xl/workbook.xml", "xl/workbook.bin", "xl/"),
     ),
     Format(
         "xls", "application/vnd.ms-excel", ("xls",), "ingest.parsers.sheets:parse_xls", streams=("Workbook", "Book")
@@ -78,6 +79,7 @@ FORMATS = (
     Format("odt", f"{_ODF}.text", ("odt", "ott"), "ingest.parsers.odf:parse_odt", parts=("content.xml",)),
     Format("ods", f"{_ODF}.spreadsheet", ("ods", "ots"), "ingest.parsers.sheets:parse_ods"),
     Format("odp", f"{_ODF}.presentation", ("odp", "otp"), "ingest.parsers.odf:parse_odp"),
+    Format("xps", "application/oxps", ("xps", "oxps"), "ingest.parsers.xps:parse", parts=_XPS),
     Format("html", "text/html", ("html", "htm", "xhtml"), "ingest.parsers.html:parse"),
     Format("markdown", "text/markdown", ("md", "markdown"), "ingest.parsers.markdown:parse"),
     Format("rtf", "application/rtf", ("rtf",), "ingest.parsers.rtf:parse", detected=(".rtf",)),
