@@ -84,7 +84,7 @@ class NearDuplicates:
         """Note what is to be compared: documents that share a dirty bucket with another one, or are marked."""
         self._execute(
             "INSERT OR IGNORE INTO doubtful SELECT b.document_id FROM dirty_buckets d"
-            " JOIN buckets b ON b.bucket = d.bucket JOIN sketches s ON s.document_id = b.document_id"
+            " CROSS JOIN buckets b ON b.bucket = d.bucket JOIN sketches s ON s.document_id = b.document_id"
             " WHERE s.original <> '' OR EXISTS"
             " (SELECT 1 FROM buckets o WHERE o.bucket = d.bucket AND o.document_id <> b.document_id)",
             (),
