@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from retrievers.arguments import count_argument, text_argument
 from retrievers.embedded import scoring
 from retrievers.embedded.analysis import is_cjk
 from retrievers.embedded.querying import Question, take_apart
@@ -93,6 +94,7 @@ class ServerRetriever:
         Raises:
             FilterError: an unknown field or a wrong type.
         """
+        query, top_k = text_argument("the query", query), count_argument("top_k", top_k)
         seen, conditions = self._asked(filters)
         question = take_apart(query, seen.held)
         if top_k < 1:
@@ -110,6 +112,7 @@ class ServerRetriever:
             ConfigError: the index has no vectors, or no embedder was given.
             EngineUnavailable: its vectors are still to be made.
         """
+        query, top_k = text_argument("the query", query), count_argument("top_k", top_k)
         seen, conditions = self._asked(filters)
         if top_k < 1 or not query.strip() or not seen.documents:
             return []
@@ -125,6 +128,7 @@ class ServerRetriever:
         Raises:
             FilterError: an unknown field or a wrong type.
         """
+        query, top_k = text_argument("the query", query), count_argument("top_k", top_k)
         seen, conditions = self._asked(filters)
         question = take_apart(query, seen.held)
         if top_k < 1:
@@ -275,7 +279,7 @@ class ServerRetriever:
         Raises:
             DocumentNotFound: there is none with this id, or none that the mandatory filter lets through.
         """
-        return self._documents().get(doc_id)
+        return self._documents().get(text_argument("doc_id", doc_id))
 
     def read(self, doc_id: str, start: int, end: int) -> Span:
         """The text between two offsets, cut to the document's length.
@@ -283,7 +287,9 @@ class ServerRetriever:
         Raises:
             DocumentNotFound: as `get`.
         """
-        return self._documents().read(doc_id, start, end)
+        return self._documents().read(
+            text_argument("doc_id", doc_id), count_argument("start", start), count_argument("end", end)
+        )
 
     def read_pages(self, doc_id: str, first: int, last: int) -> Sequence[Page]:
         """The pages `first` to `last`, 1-based, both included, those that exist.
@@ -291,11 +297,13 @@ class ServerRetriever:
         Raises:
             DocumentNotFound: as `get`.
         """
-        return self._documents().read_pages(doc_id, first, last)
+        return self._documents().read_pages(
+            text_argument("doc_id", doc_id), count_argument("first", first), count_argument("last", last)
+        )
 
     def count(self, query: str = "", *, filters: FilterLike = None) -> int:
         """How many documents match the filter and hold all words and phrases, each in some place of the document."""
-        return self._documents(filters).count(query)
+        return self._documents(filters).count(text_argument("the query", query))
 
     def facets(self, field: str, *, query: str = "", filters: FilterLike = None, top_k: int = 20) -> Sequence[Facet]:
         """The most frequent values of a field, counted in documents, ties by value.
@@ -303,13 +311,15 @@ class ServerRetriever:
         Raises:
             FilterError: there is no such field.
         """
-        return self._documents(filters).facets(field, query, top_k)
+        query, top_k = text_argument("the query", query), count_argument("top_k", top_k)
+        return self._documents(filters).facets(text_argument("field", field), query, top_k)
 
     def scan(
         self, *, query: str = "", filters: FilterLike = None, after: str = "", limit: int | None = None
     ) -> Iterator[DocumentSummary]:
         """Every matching document once, ordered by id, as of now, beginning behind the id `after`."""
-        return self._documents(filters).scan(query, after, limit)
+        limit = None if limit is None else count_argument("limit", limit)
+        return self._documents(filters).scan(text_argument("the query", query), text_argument("after", after), limit)
 
     def describe(self) -> CorpusDescription:
         """Counts, fields with types and examples, languages, embedder."""

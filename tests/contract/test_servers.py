@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from retrievers.embedders.hashing import HashingEmbedder
 from retrievers.embedders.recorded import RecordedEmbedder
+from retrievers.errors import DocumentNotFound, EngineRejected
 from retrievers.protocols import IndexWriter, RetrieverProtocol
 from retrievers.registry import open_retriever, open_writer
 from retrievers.settings import Settings
@@ -51,6 +53,20 @@ class TestServerRetriever(RetrieverContract):
     @pytest.fixture
     def retriever(self, whole_index: str) -> RetrieverProtocol:
         return open_retriever(whole_index, embedder=HashingEmbedder())
+
+    @pytest.mark.parametrize("name", ["search", "vector_search", "hybrid_search"])
+    @pytest.mark.parametrize(("query", "top_k"), [(None, 3), (3, 3), ("wind", "3"), ("wind", 2.5), ("wind", True)])
+    def test_a_search_that_is_called_wrongly_says_so(
+        self, retriever: RetrieverProtocol, name: str, query: Any, top_k: Any
+    ) -> None:
+        with pytest.raises(EngineRejected, match=r"must be a (string|whole number), not"):
+            getattr(retriever, name)(query, top_k=top_k)
+
+    def test_half_a_character_is_no_mistake(self, retriever: RetrieverProtocol) -> None:
+        assert retriever.search("wind \ud800", filters={"company": "Northwind"})
+        assert retriever.search("wind", filters={"company": "\ud800"}) == []
+        with pytest.raises(DocumentNotFound):
+            retriever.get("\ud800")
 
 
 class TestServerRetrieverWithoutVectorsYet(RetrieverContract):
