@@ -244,6 +244,9 @@ def parser_options(table: IngestSettings, given_passwords: Sequence[str] = ()) -
         unstructured=table.unstructured,
         file_pages=table.file_pages,
         file_characters=table.file_characters,
+        id_field=table.id_field,
+        title_field=table.title_field,
+        text_fields=table.text_field,
     )
 
 
@@ -252,7 +255,9 @@ def _reader(table: IngestSettings) -> str:
     read_anew = f" ocr-{'+'.join(table.ocr_languages)}" if table.ocr == "always" else ""
     sketched = " sketches" if table.near_duplicates else ""
     by_extra = elements.described(table.unstructured)
-    return f"{stages.version()} tokens-{table.max_tokens}{read_anew}{sketched}{by_extra}"
+    named = (table.id_field, table.title_field, *table.text_field)
+    fields = f" fields-{'+'.join(named)}" if any(named) else ""
+    return f"{stages.version()} tokens-{table.max_tokens}{read_anew}{sketched}{by_extra}{fields}"
 
 
 def _count_ahead(tally: Tally, count: Callable[[], int] | None) -> None:

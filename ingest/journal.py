@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -25,6 +26,7 @@ FileState: TypeAlias = Literal["claimed", "queued", "text", "vectors", "empty", 
 
 DONE: frozenset[FileState] = frozenset({"text", "vectors", "empty", "unsupported"})
 
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.DOTALL)
 _VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files(
@@ -185,9 +187,18 @@ class Journal:
         if read_by == reader and (state in DONE or (state == "failed" and not transient)):
             if fingerprint == file.fingerprint:
                 return Claim(file=file, known=state)
-            if fingerprint and size == file.size and state in ("text", "vectors") and self._is_same(path, file):
+            is_told_the_same = fingerprint.partition("+")[2] == file.fingerprint.partition("+")[2]
+            if (
+                is_told_the_same
+                and fingerprint
+                and size == file.size
+                and state in ("text", "vectors")
+                and self._is_same(path, file)
+            ):
                 self._execute("UPDATE files SET fingerprint = ? WHERE path = ?", (file.fingerprint, path))
                 return Claim(file=file, known=state)
+            if not is_told_the_same:
+                self.holdings.mark_unread(path)  # its documents are to be written anew, whatever its bytes
         self._execute(
             "UPDATE files SET state = 'claimed', run = ?, size = ?, attempts = iif(fingerprint = ?, attempts, 0),"
             " fingerprint = ? WHERE path = ?",
@@ -345,7 +356,12 @@ class Journal:
 
 
 def path_key(path: Path) -> bytes:
-    """A path as the journal knows it: absolute, links unresolved, in bytes, since a name may be no valid Unicode."""
+    """A path as the journal knows it: absolute, links unresolved, in bytes, since a name may be no valid Unicode.
+
+    Of a remote file it is the URL.
+    """
+    if url := url_of(path):
+        return os.fsencode(url)
     return os.fsencode(os.path.abspath(path))
 
 
@@ -360,7 +376,15 @@ def _failed_file(path: bytes, *rest: Any) -> FailedFile:
     return FailedFile(path=path.decode("utf-8", "backslashreplace"), **dict(zip(keys, rest, strict=True)))
 
 
+def url_of(path: str | Path) -> str:
+    """The URL that was made a path, "" for a path of this machine."""
+    match = _URL.match(os.fspath(path))
+    return f"{match[1]}://{match[2]}" if match else ""
+
+
 def _is_gone(path: bytes) -> bool:
+    if url_of(os.fsdecode(path)):
+        return False  # nothing can be told from here
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -375,11 +399,7 @@ def _is_readable_folder(path: bytes) -> bool:
 
 
 def _named(file: SourceFile, source: str) -> SourceFile:
-    if file.source == source:
-        return file
-    return SourceFile(
-        path=file.path, source=source, size=file.size, mtime_ns=file.mtime_ns, fingerprint=file.fingerprint
-    )
+    return file if file.source == source else replace(file, source=source)
 
 
 def _failed(kinds: Sequence[str]) -> tuple[str, list[str]]:

@@ -30,6 +30,11 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         file_pages: pages that are read of one file at most.
         file_characters: characters that are read of one file at most.
         passwords_file: names a file of passwords, one a line, that are tried on encrypted files; "" is none.
+        metadata: names a file of metadata, csv or jsonl, whose rows are joined by path or id; "" is none.
+        path_fields: templates of names or paths that give fields, e.g. `{company}_{year:int}_{form}.pdf`.
+        id_field: the field of a record (jsonl, json, csv) that is its id; "" is `_id` or `id`.
+        title_field: the field that is its title; "" is `title`.
+        text_field: the fields that are its text, in order; none is `text`, `content` or `body`.
         ocr: whether pages that are pictures are read: `auto` where a program for it is there, `off`, or `always`, which
             also reads pages that have a text layer, in its place.
         ocr_languages: names of tesseract's language data.
@@ -52,6 +57,11 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     file_pages: int = 50_000
     file_characters: int = 200_000_000
     passwords_file: str = ""
+    metadata: str = ""
+    path_fields: tuple[str, ...] = ()
+    id_field: str = ""
+    title_field: str = ""
+    text_field: tuple[str, ...] = ()
     ocr: Literal["auto", "off", "always"] = "auto"
     ocr_languages: tuple[str, ...] = ("eng",)
     ocr_page_seconds: float = 60.0

@@ -4,31 +4,108 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
+from ingest import lists
 from ingest.errors import SourceError
-from ingest.types import Failure, SourceFile
+from ingest.globs import Glob, is_glob
+from ingest.journal import url_of
+from ingest.types import Failure, FailureKind, SourceFile
 
 
 def find(
-    paths: Sequence[Path], *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    paths: Iterable[str | Path], *, include: Sequence[str] = (), exclude: Sequence[str] = ()
 ) -> Iterator[SourceFile | Failure]:
     """The files at and below `paths`, in the same order every time.
 
-    `include` and `exclude` are glob patterns matched against the name and against the path under the root; an excluded
-    folder is not entered. Hidden files and folders are left out below a root, and so is a folder that a symbolic link
-    would make part of itself. A folder that cannot be listed is a `Failure` at stage `find`, and the walk goes on.
+    A path may hold wildcards (`docs/**/*.pdf`) where nothing is called so, and it may be a URL of what the extra
+    `cloud` opens. `include` and `exclude` are glob patterns matched against the name and against the path under the
+    root; an excluded folder is not entered. Hidden files and folders are left out below a root, and so is a folder
+    that a symbolic link would make part of itself. A folder that cannot be listed is a `Failure` at stage `find`, and
+    the walk goes on.
 
     Raises:
         SourceError: at once, if a path does not exist.
+        ConfigError: a URL without the extra.
     """
-    roots = [Path(path) for path in paths]
-    for root in roots:
-        _check(root)
-    return _walk_all(_outermost(roots), _Patterns(include, exclude))
+    patterns = _Patterns(include, exclude)
+    roots: list[Path] = []
+    others: list[Iterator[SourceFile | Failure]] = []
+    for path in paths:
+        if url := url_of(path):
+            others.append(_remote(url, patterns))
+        elif is_glob(os.fspath(path)) and not os.path.lexists(path):
+            others.append(_walk_glob(Glob(os.fspath(path)), patterns))
+        else:
+            roots.append(Path(path))
+            _check(roots[-1])
+    return chain(_walk_all(_outermost(roots), patterns), *others)
+
+
+def find_listed(
+    name: str, *, is_null: bool = False, include: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> Iterator[SourceFile | Failure]:
+    """The files that a list names (`-` is stdin), and those below the folders that it names.
+
+    A path that does not exist is a `Failure` of its own.
+
+    Raises:
+        SourceError: the list cannot be read.
+    """
+    return _walk_listed(lists.open_list(name), is_null, _Patterns(include, exclude))
+
+
+def _walk_listed(
+    opened: AbstractContextManager[BinaryIO], is_null: bool, patterns: _Patterns
+) -> Iterator[SourceFile | Failure]:
+    with opened as stream:
+        for entry in lists.entries(stream, is_null=is_null):
+            yield from _listed(os.fsdecode(entry), patterns)
+
+
+def _listed(entry: str, patterns: _Patterns) -> Iterator[SourceFile | Failure]:
+    path = Path(entry)
+    try:
+        if url := url_of(entry):
+            yield from _remote(url, patterns)
+            return
+        status = path.stat()
+    except SourceError as error:
+        yield _unread(Path(entry), entry, error.message)
+        return
+    except (OSError, ValueError) as error:
+        is_missing = isinstance(error, FileNotFoundError | NotADirectoryError | ValueError)
+        about = "the list names it, and it does not exist" if is_missing else str(getattr(error, "strerror", error))
+        yield _unread(path, printable(entry), about, is_missing=is_missing)
+        return
+    source = printable(os.path.normpath(entry))
+    if stat.S_ISDIR(status.st_mode):
+        yield from _walk(path, patterns)
+    elif patterns.keeps(path.name, source):
+        yield _found(path, source.removeprefix("../"), status)
+
+
+def _unread(path: Path, source: str, message: str, *, is_missing: bool = True) -> Failure:
+    kind: FailureKind = "vanished" if is_missing else "unreadable"
+    return Failure(path=path, source=source, kind=kind, stage="find", message=message)
+
+
+def _remote(url: str, patterns: _Patterns) -> Iterator[SourceFile | Failure]:
+    from ingest import remote  # an extra, and slow to import
+
+    return remote.find(url, keeps=patterns.keeps, drops=patterns.drops)
+
+
+def _walk_glob(glob: Glob, patterns: _Patterns) -> Iterator[SourceFile | Failure]:
+    base = Path(glob.base or ".")
+    _check(base)
+    return _walk(base, _Patterns(patterns.include, patterns.exclude, glob))
 
 
 def _check(root: Path) -> None:
@@ -53,15 +130,18 @@ def _outermost(roots: Sequence[Path]) -> list[Path]:
 
 
 class _Patterns:
-    def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
-        self._include, self._exclude = include, exclude
+    def __init__(self, include: Sequence[str], exclude: Sequence[str], glob: Glob | None = None) -> None:
+        self.include, self.exclude, self._glob = include, exclude, glob
 
     def keeps(self, name: str, source: str) -> bool:
-        wanted = not self._include or _matches(self._include, name, source)
-        return wanted and not self.drops(name, source)
+        wanted = not self.include or _matches(self.include, name, source)
+        return wanted and not self.drops(name, source) and (self._glob is None or self._glob.matches(source))
 
     def drops(self, name: str, source: str) -> bool:
-        return _matches(self._exclude, name, source)
+        return _matches(self.exclude, name, source)
+
+    def enters(self, source: str) -> bool:
+        return self._glob is None or self._glob.leads(source)
 
 
 def _matches(patterns: Sequence[str], name: str, source: str) -> bool:
@@ -104,7 +184,8 @@ def _walk(root: Path, patterns: _Patterns) -> Iterator[SourceFile | Failure]:
             yield _unreadable(path, source, error)
             continue
         if stat.S_ISDIR(status.st_mode):
-            yield from _enter(path, f"{source}/", status, inside)
+            if patterns.enters(source):
+                yield from _enter(path, f"{source}/", status, inside)
         elif stat.S_ISREG(status.st_mode) and patterns.keeps(name, source):
             yield _found(path, source, status)
 

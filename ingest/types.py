@@ -32,7 +32,11 @@ class SourceFile:
     Attributes:
         path: where it lies; a name that is no valid UTF-8 is kept (surrogate escapes), so it can be opened.
         source: its path under the given root, with `/`, always valid Unicode (undecodable bytes as `\xe9`).
-        fingerprint: changes when the file is written to: made of size and time of change, not of content.
+        fingerprint: changes when the file is written to: made of size and time of change, not of content. What was
+            given about it is in there, too, behind a `+`.
+        url: where a remote file is fetched from; it may hold credentials, so it is never shown.
+        spooled: where a remote file lies for the moment.
+        given: metadata from its path and from a file of metadata; it takes precedence over what the file says itself.
     """
 
     path: Path
@@ -40,6 +44,14 @@ class SourceFile:
     size: int
     mtime_ns: int
     fingerprint: str
+    url: str = field(default="", repr=False)
+    spooled: Path | None = None
+    given: Mapping[str, MetadataValue] = field(default_factory=dict)
+
+    @property
+    def readable(self) -> Path:
+        """The path that it can be opened by."""
+        return self.spooled or self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +138,9 @@ class ParserOptions:
         unstructured: names of formats that are read with the extra `unstructured`.
         file_pages: pages that are read of one file at most.
         file_characters: characters that are read of one file at most.
+        id_field: the field of a record that is its id, "" for `_id` or `id`; a dot leads into objects.
+        title_field: the field that is its title, "" for `title`.
+        text_fields: the fields that are its text, in order; none for `text`, `content` or `body`.
     """
 
     passwords: tuple[str, ...] = field(default=(), repr=False)
@@ -133,6 +148,9 @@ class ParserOptions:
     unstructured: tuple[str, ...] = ()
     file_pages: int = 50_000
     file_characters: int = 200_000_000
+    id_field: str = ""
+    title_field: str = ""
+    text_fields: tuple[str, ...] = ()
 
 
 DEFAULT_OPTIONS = ParserOptions()

@@ -36,7 +36,7 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
     @classmethod
     def of(cls, file: SourceFile) -> Order:
         """The order to read this file."""
-        return cls(os.fsencode(file.path), file.source, file.size, file.mtime_ns, file.fingerprint)
+        return cls(os.fsencode(file.readable), file.source, file.size, file.mtime_ns, file.fingerprint)
 
     def file(self) -> SourceFile:
         """The file to read."""

@@ -35,21 +35,22 @@ def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Pars
 
         yield from jsonl.parse(path, options)
         return
-    if _are_records(value):
+    if _are_records(value, options):
         from ingest.parsers import jsonl
 
-        yield from (jsonl.parsed_record(record, number) for number, record in enumerate(value, start=1))
+        yield from (jsonl.parsed_record(record, number, options) for number, record in enumerate(value, start=1))
         return
     yield Parsed(text=text, media_type="application/json", title=title_in(value), warnings=decoded.warnings)
 
 
-def _are_records(value: Any) -> bool:
-    """Whether it is a list of objects with a text each."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(item, dict) and any(isinstance(item.get(key), str) for key in TEXTS) for item in value)
-    )
+def _are_records(value: Any, options: ParserOptions) -> bool:
+    """Whether it is a list of objects with a text each; where fields were named, one with a text will do."""
+    from ingest.parsers.jsonl import text_keys
+
+    if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
+        return False
+    have_text = (bool(text_keys(item, options)) for item in value)
+    return any(have_text) if options.text_fields else all(have_text)
 
 
 def _is_a_record(line: str) -> bool:

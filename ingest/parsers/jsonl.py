@@ -31,7 +31,7 @@ def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Pars
         for number, line in _lines(file):
             try:
                 record = json.loads(line.decode("utf-8"))
-                yield parsed_record(record, number)
+                yield parsed_record(record, number, options)
             except (ValueError, RecursionError):
                 count += 1
                 bad += [number] * (len(bad) < _NAMED)
@@ -52,24 +52,47 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-def parsed_record(record: Any, number: int) -> Parsed:
-    """One record as a document; one without any of the usual keys is written out whole."""
+def parsed_record(
+    record: Any, number: int, options: ParserOptions = DEFAULT_OPTIONS, *, media_type: str = MEDIA_TYPE
+) -> Parsed:
+    """One record as a document; one without any of the keys that may hold its text is written out whole."""
     canonical = json.dumps(record, sort_keys=True, separators=(",", ":"))
     content_hash = hashlib.sha256(canonical.encode()).hexdigest()
     fields = record if isinstance(record, dict) else {"text": "\n".join(lines_of(record))}
-    id_ = next((str(fields[key]) for key in _IDS if isinstance(fields.get(key), str | int) and str(fields[key])), "")
-    key = next((key for key in TEXTS if isinstance(fields.get(key), str)), "")
-    rest = {name: value for name, value in fields.items() if name not in (*_IDS, "title", key)}
-    title = fields.get("title")
+    ids = (options.id_field,) if options.id_field else _IDS
+    id_ = next((found for key in ids if (found := _name(value_at(fields, key)))), "")
+    keys = text_keys(fields, options)
+    title_key = options.title_field or "title"
+    rest = {name: value for name, value in fields.items() if name not in (*ids, title_key, *keys)}
     return Parsed(
-        text=fields[key] if key else "\n".join(lines_of(rest)),
-        media_type=MEDIA_TYPE,
-        title=title if isinstance(title, str) else "",
-        metadata=_scalars(rest) if key else {},
+        text="\n\n".join(str(value_at(fields, key)) for key in keys) if keys else "\n".join(lines_of(rest)),
+        media_type=media_type,
+        title=_name(value_at(fields, title_key)),
+        metadata=_scalars(rest) if keys else {},
         record=id_ or str(number),
         record_id=id_,
         content_hash=content_hash,
     )
+
+
+def text_keys(fields: Mapping[str, Any], options: ParserOptions) -> list[str]:
+    """The keys of a record that hold its text: all that were named, or the first of the usual ones."""
+    if options.text_fields:
+        return [key for key in options.text_fields if value_at(fields, key) not in (None, "", [], {})]
+    return [key for key in TEXTS if isinstance(fields.get(key), str)][:1]
+
+
+def value_at(fields: Mapping[str, Any], key: str) -> Any:
+    """The value under a key; where there is none, a dot leads into objects."""
+    if key in fields or "." not in key:
+        return fields.get(key)
+    outer, _, rest = key.partition(".")
+    inner = fields.get(outer)
+    return value_at(inner, rest) if isinstance(inner, dict) else None
+
+
+def _name(value: Any) -> str:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def _scalars(fields: Mapping[str, Any]) -> dict[str, MetadataValue]:

@@ -24,7 +24,7 @@ def parse_csv(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[
     Raises:
         ParseError: a field has no end.
     """
-    yield from _parse(path, "text/csv", None)
+    yield from _parse(path, "text/csv", None, options)
 
 
 def parse_tsv(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
@@ -33,18 +33,32 @@ def parse_tsv(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[
     Raises:
         ParseError: a field has no end.
     """
-    yield from _parse(path, "text/tab-separated-values", "\t")
+    yield from _parse(path, "text/tab-separated-values", "\t", options)
 
 
-def _parse(path: Path, media_type: str, delimiter: str | None) -> Iterator[Parsed]:
+def _parse(path: Path, media_type: str, delimiter: str | None, options: ParserOptions) -> Iterator[Parsed]:
     decoded = decode(path.read_bytes())
     delimiter = delimiter or _delimiter(decoded.text[:_SAMPLE])
     csv.field_size_limit(_LONGEST_FIELD)
     try:
+        if options.text_fields:
+            rows = csv.DictReader(io.StringIO(decoded.text), delimiter=delimiter)
+            if set(options.text_fields) & set(rows.fieldnames or ()):
+                yield from _records(rows, media_type, options)
+                return
         text = "\n".join(_lines(csv.reader(io.StringIO(decoded.text), delimiter=delimiter)))
     except csv.Error as error:
         raise ParseError(f"it is no table: {error}") from error
     yield Parsed(text=text, media_type=media_type, warnings=decoded.warnings)
+
+
+def _records(rows: csv.DictReader[str], media_type: str, options: ParserOptions) -> Iterator[Parsed]:
+    """Each row as a document, where the columns of its text were named."""
+    from ingest.parsers.jsonl import parsed_record
+
+    for number, row in enumerate(rows, start=1):
+        record = {name: value for name, value in row.items() if isinstance(name, str) and isinstance(value, str)}
+        yield parsed_record(record, number, options, media_type=media_type)
 
 
 def _lines(rows: Iterator[Sequence[str]]) -> Iterator[str]:

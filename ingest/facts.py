@@ -1,0 +1,88 @@
+"""What is given about files from outside them: by templates of their paths, and by a file of metadata."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from ingest.identity import storable_metadata
+from ingest.settings import IngestSettings
+from ingest.sidecar import Sidecar, SidecarCounts
+from ingest.templates import PathFields
+from ingest.types import Failure, ParsedFile, SourceFile
+from retrievers.types import IndexedDocument, MetadataValue
+
+
+class TemplateCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many files each path template has given fields to, and how many files none fits."""
+
+    fitted: dict[str, int]
+    unfitted_files: int = 0
+
+
+class Facts:
+    """Adds to each file what is given about it; the file of metadata takes precedence over the path.
+
+    What is given is part of the fingerprint, so that a file whose metadata has changed is read again; its vectors
+    come from the cache.
+    """
+
+    def __init__(self, path_fields: PathFields, sidecar: Sidecar | None) -> None:
+        self._path_fields, self._sidecar = path_fields, sidecar
+
+    def added(self, found: Iterator[SourceFile | Failure]) -> Iterator[SourceFile | Failure]:
+        """The files with what is given about them."""
+        for file in found:
+            yield file if isinstance(file, Failure) else self._with_given(file)
+
+    def apply(self, parsed: ParsedFile) -> ParsedFile:
+        """The documents of a file with what is given about them; `title` is also what they are called."""
+        by_id = self._sidecar is not None and self._sidecar.by_id
+        if not parsed.documents or not (parsed.file.given or by_id):
+            return parsed
+        return replace(parsed, documents=[self._with_metadata(item, parsed.file) for item in parsed.documents])
+
+    def sidecar_counts(self) -> SidecarCounts | None:
+        """How the file of metadata has fitted."""
+        return self._sidecar.counts() if self._sidecar else None
+
+    def template_counts(self) -> TemplateCounts | None:
+        """How the path templates have fitted."""
+        fitted = dict(self._path_fields.fitted)
+        return TemplateCounts(fitted=fitted, unfitted_files=self._path_fields.unfitted) if fitted else None
+
+    def _with_given(self, file: SourceFile) -> SourceFile:
+        of_path = self._path_fields.of(file.source)
+        of_row = self._sidecar.of_file(file) if self._sidecar else {}
+        given = storable_metadata({**of_path, **of_row})
+        by_id = self._sidecar.digest if self._sidecar and self._sidecar.by_id else ""
+        if not given and not by_id:
+            return file
+        told = hashlib.sha256(msgspec.json.encode([sorted(given.items()), by_id])).hexdigest()[:16]
+        return replace(file, given=given, fingerprint=f"{file.fingerprint}+{told}")
+
+    def _with_metadata(self, item: IndexedDocument, file: SourceFile) -> IndexedDocument:
+        document = item.document
+        own_id = document.source.rpartition("#")[2] if "#" in document.source else ""
+        of_row = self._sidecar.of_document(document.id, own_id) if self._sidecar else {}
+        given: Mapping[str, MetadataValue] = storable_metadata({**file.given, **of_row})
+        title = given.get("title")
+        named = title if isinstance(title, str) and title else document.title
+        return replace(item, document=replace(document, title=named, metadata={**document.metadata, **given}))
+
+
+@contextmanager
+def open_facts(table: IngestSettings) -> Iterator[Facts]:
+    """What the settings say is given about files.
+
+    Raises:
+        ConfigError: a template or the file of metadata cannot be used.
+    """
+    path_fields = PathFields(table.path_fields)
+    with Sidecar(Path(table.metadata).expanduser()) if table.metadata else nullcontext(None) as sidecar:
+        yield Facts(path_fields, sidecar)

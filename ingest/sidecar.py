@@ -1,0 +1,241 @@
+"""A file of metadata, csv or jsonl, whose rows are joined to files by path or to documents by id.
+
+Its rows lie in a database on disk while the run goes on, so that a file of millions of rows costs no memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias
+
+import msgspec
+
+from ingest.errors import ConfigError
+from ingest.types import SourceFile
+from retrievers.types import MetadataValue
+
+Row: TypeAlias = Mapping[str, Any]
+
+PATHS = ("path", "file", "filename", "file_name", "file_path", "source", "url")
+IDS = ("doc_id", "id", "_id", "document_id")
+_LONGEST_FIELD = 16 << 20
+_AT_ONCE = 10_000
+_EXAMPLES = 3
+_NUMBERS = {
+    int: re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})"),
+    float: re.compile(r"[+-]?(?:0|[1-9]\d*)?(?:\.\d+)?(?:e[+-]?\d+)?", re.I),
+}
+_BOOLEANS = {"true": True, "false": False}
+_SCHEMA = """
+CREATE TABLE rows(number INTEGER PRIMARY KEY, key TEXT NOT NULL, base TEXT NOT NULL, fields TEXT NOT NULL,
+  used INTEGER NOT NULL DEFAULT 0);
+"""
+
+
+class SidecarCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How a file of metadata and the files that were found have fitted.
+
+    Attributes:
+        rows: that it has.
+        unmatched_rows: that no file or document of this run answers to, with up to three examples.
+        unmatched_files: files of this run without a row; 0 where rows are joined by id.
+        shared_rows: rows that only name a file, of which there are several.
+    """
+
+    rows: int = 0
+    unmatched_rows: int = 0
+    unmatched_files: int = 0
+    shared_rows: int = 0
+    examples: tuple[str, ...] = ()
+
+
+class Sidecar:
+    """The rows of a file of metadata. Used as a context manager; safe to use from several threads.
+
+    A row is joined by its first column of `PATHS`, else of `IDS`. A path is one as it was given, as it is under the
+    root, or absolute; where that fits no row, a file's bare name will do, if one row alone has it.
+
+    Attributes:
+        by_id: rows are joined to documents by their id.
+        digest: of the whole file: another one means that rows may have changed.
+
+    Raises:
+        ConfigError: it cannot be read, or has no such column.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.by_id = False
+        self.rows = 0
+        self._unmatched_files = 0
+        self._column = ""
+        self._folder = tempfile.TemporaryDirectory(prefix="rlm-search-metadata-")
+        self._database = sqlite3.connect(
+            os.path.join(self._folder.name, "rows.db"), isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}")
+            self._load()
+            with path.open("rb") as content:
+                self.digest = hashlib.file_digest(content, "sha256").hexdigest()[:16]
+        except OSError as error:
+            self.close()
+            raise ConfigError(f"cannot read the metadata {path}: {error.strerror or error}") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def of_file(self, file: SourceFile) -> Mapping[str, MetadataValue]:
+        """The fields of the row of a file, empty without one or where rows are joined by id."""
+        if self.by_id:
+            return {}
+        names = [os.fspath(file.path), file.source, os.path.abspath(file.path), file.url]
+        keys = dict.fromkeys(_normal(name) for name in names if name)
+        row = next(filter(None, (self._row("key", key) for key in keys)), None)
+        row = row or self._row("base", PurePosixPath(file.source.split("?")[0]).name)
+        if row is None:
+            self._unmatched_files += 1
+            return {}
+        return self._used(row)
+
+    def of_document(self, *ids: str) -> Mapping[str, MetadataValue]:
+        """The fields of the row of a document by any of its ids, empty where rows are joined by path."""
+        row = next(filter(None, (self._row("key", id_) for id_ in ids if id_)), None) if self.by_id else None
+        return {} if row is None else self._used(row)
+
+    def counts(self) -> SidecarCounts:
+        """How it has fitted so far."""
+        unmatched = self._database.execute("SELECT count(*) FROM rows WHERE used = 0").fetchone()[0]
+        examples = self._database.execute("SELECT key FROM rows WHERE used = 0 ORDER BY number LIMIT ?", (_EXAMPLES,))
+        shared = self._database.execute("SELECT count(*) FROM rows WHERE used > 1").fetchone()[0]
+        return SidecarCounts(
+            rows=self.rows,
+            unmatched_rows=unmatched,
+            unmatched_files=self._unmatched_files,
+            shared_rows=0 if self.by_id else shared,
+            examples=tuple(key for (key,) in examples),
+        )
+
+    def close(self) -> None:
+        """Remove the database."""
+        self._database.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Sidecar:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        read = _jsonl if self._path.suffix.lower() in (".jsonl", ".ndjson", ".json") else _csv
+        batch: list[tuple[str, str, str]] = []
+        for row in read(self._path):
+            key = self._key(row)
+            if key:
+                fields = {name: value for name, value in row.items() if name not in (self._column, None)}
+                batch.append((key, "" if self.by_id else PurePosixPath(key).name, json.dumps(fields)))
+            if len(batch) >= _AT_ONCE:
+                self._insert(batch)
+                batch = []
+        self._insert(batch)
+        self._database.executescript("CREATE INDEX by_key ON rows(key); CREATE INDEX by_base ON rows(base);")
+
+    def _insert(self, batch: list[tuple[str, str, str]]) -> None:
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT INTO rows(key, base, fields) VALUES(?, ?, ?)", batch)
+        self._database.execute("COMMIT")
+        self.rows += len(batch)
+
+    def _key(self, row: Row) -> str:
+        if not self._column:
+            self._column = next((name for name in (*PATHS, *IDS) if name in row), "")
+            if not self._column:
+                raise ConfigError(
+                    f"the metadata {self._path} has no column to join by",
+                    hint=f"name one of its columns {', '.join(PATHS)}, or {', '.join(IDS)}",
+                )
+            self.by_id = self._column in IDS
+        key = str(row.get(self._column) or "").strip()
+        return key if self.by_id else _normal(key)
+
+    # --- looking up -------------------------------------------------------------------------------------------------
+
+    def _row(self, column: str, value: str) -> tuple[int, str] | None:
+        """The first row with this key; by a bare name only where one row alone has it."""
+        found = self._database.execute(
+            f"SELECT number, fields FROM rows WHERE {column} = ? ORDER BY number LIMIT 2",  # noqa: S608 - two constants
+            (value,),
+        ).fetchall()
+        return found[0] if len(found) == 1 or (found and column == "key") else None
+
+    def _used(self, row: tuple[int, str]) -> Mapping[str, MetadataValue]:
+        number, fields = row
+        self._database.execute("UPDATE rows SET used = used + 1 WHERE number = ?", (number,))
+        decoded: dict[str, Any] = json.loads(fields)
+        return {name: value for name, value in decoded.items() if _is_value(value)} | {
+            name: tuple(value) for name, value in decoded.items() if isinstance(value, list)
+        }
+
+
+def _normal(path: str) -> str:
+    return path if "://" in path or not path else os.path.normpath(path.replace("\\", "/"))
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool) and value != ""
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    """The rows of a table, with the values of its cells as numbers and booleans where they are written as such."""
+    csv.field_size_limit(_LONGEST_FIELD)
+    with path.open(encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
+        first = file.readline()
+        file.seek(0)
+        delimiter = max(",;\t|", key=first.count)
+        try:
+            for row in csv.DictReader(file, delimiter=delimiter):
+                yield {name.strip(): _typed(value) for name, value in row.items() if name and isinstance(value, str)}
+        except csv.Error as error:
+            raise ConfigError(f"the metadata {path} is no table: {error}") from None
+
+
+def _jsonl(path: Path) -> Iterator[Row]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                raise ConfigError(f"the metadata {path} is no JSON lines: line {number} is no object")
+            yield {
+                name: value
+                for name, value in row.items()
+                if not isinstance(value, list) or all(isinstance(item, str) for item in value)
+            }
+
+
+def _typed(cell: str) -> str | int | float | bool:
+    """A number only where nothing is lost by it: `007` and `1e400` stay text."""
+    text = cell.strip()
+    if text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
+    if _NUMBERS[int].fullmatch(text):
+        return int(text)
+    if text and _NUMBERS[float].fullmatch(text) and any(map(str.isdigit, text)):
+        number = float(text)
+        return number if number - number == 0 else text
+    return text
