@@ -65,6 +65,18 @@ _RUNNING = (
         help="Read pages that are pictures: where a program for it is there, never, or all pages. [default: auto]",
     ),
     click.option("--ocr-languages", metavar="LIST", help="Languages to expect, e.g. eng,deu. [default: eng]"),
+    click.option(
+        "--metadata",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Fields of files: csv or jsonl, by path or id.",
+    ),
+    click.option(
+        "--path-fields", multiple=True, metavar="TEMPLATE", help="Fields of names, e.g. '{company}_{year:int}.pdf'."
+    ),
+    click.option("--id-field", metavar="NAME", help="Of records in jsonl, json, csv: their id. [default: _id, id]"),
+    click.option("--title-field", metavar="NAME", help="Their title. [default: title]"),
+    click.option("--text-field", metavar="NAMES", help="Their text, several by comma. [default: text, content, body]"),
     click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON, too."),
     _JSON,
     click.option("--quiet", "-q", is_flag=True, help="No progress."),
@@ -100,9 +112,11 @@ Examples:
   ingest run ./reports ./mail --exclude 'draft*' --report report.json
   ingest ./archive --embedder none --rebuild""",
 )
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...")
 @_options(
     _INDEX,
+    click.option("--files-from", metavar="FILE", help="Also the paths that FILE names, one a line; - is stdin."),
+    click.option("--null", "-0", "is_null", is_flag=True, help="They are separated by NUL (find -print0)."),
     click.option("--include", multiple=True, metavar="GLOB", help="Only files whose name or path matches."),
     click.option("--exclude", multiple=True, metavar="GLOB", help="No files or folders that match."),
     click.option("--rebuild", is_flag=True, help="Build a fresh index beside the old one and put it in its place."),
@@ -111,11 +125,17 @@ Examples:
     click.option("--watch", is_flag=True, help="Stay, and follow what changes below PATH; Ctrl-C ends it."),
     *_RUNNING,
 )
-def run(paths: Sequence[Path], rebuild: bool, sync: bool, dry_run: bool, watch: bool, **given: Any) -> int:
-    """Read PATH... into the index (what `ingest PATH...` does)."""
+def run(paths: Sequence[str], rebuild: bool, sync: bool, dry_run: bool, watch: bool, **given: Any) -> int:
+    """Read PATH... into the index (what `ingest PATH...` does).
+
+    A PATH is a file, a folder, a quoted pattern such as 'docs/**/*.pdf', or, with the extra `cloud`, a URL: s3://…,
+    gs://…, https://….
+    """
     from ingest.commands import run_paths
     from ingest.signals import say
 
+    if not paths and not given["files_from"]:
+        raise click.UsageError("name a PATH, or a list of them with --files-from")
     _check_usage(paths, given)
     if rebuild + dry_run + watch > 1:
         raise click.UsageError("--rebuild, --dry-run and --watch do not go together")
@@ -125,12 +145,12 @@ def run(paths: Sequence[Path], rebuild: bool, sync: bool, dry_run: bool, watch: 
         return _estimate(paths, given)
     report = run_paths(paths, options=_options_of(given), rebuild=rebuild, sync=sync)
     if not report.files.found:
-        named = ", ".join(str(path) for path in paths)
+        named = ", ".join(path for path in (*paths, given["files_from"]) if path)
         say(f"no files found under {named}; hidden ones and those left out by --include and --exclude do not count")
     return _finish(report, given)
 
 
-def _watch(paths: Sequence[Path], given: dict[str, Any]) -> int:
+def _watch(paths: Sequence[str], given: dict[str, Any]) -> int:
     from ingest.commands import watch_paths
 
     for report in watch_paths(paths, options=_options_of(given)):
@@ -139,7 +159,7 @@ def _watch(paths: Sequence[Path], given: dict[str, Any]) -> int:
     return 0
 
 
-def _estimate(paths: Sequence[Path], given: dict[str, Any]) -> int:
+def _estimate(paths: Sequence[str], given: dict[str, Any]) -> int:
     from ingest.commands import estimate_paths
     from ingest.estimate import lines
     from ingest.report import json_of
@@ -202,10 +222,10 @@ def forget(names: Sequence[str], index: str | None, as_json: bool, config: Path 
     return 0
 
 
-def _check_usage(paths: Sequence[Path], given: dict[str, Any]) -> None:
+def _check_usage(paths: Sequence[str], given: dict[str, Any]) -> None:
     """Mistakes that are cheaper to say before the run than after."""
     for path in paths:
-        if str(path) in COMMANDS and not path.exists():
+        if path in COMMANDS and not Path(path).exists():
             raise click.UsageError(f"a command comes before all options: `ingest {path} …`")
     if given["report"] is not None:
         _check_report(given["report"])
@@ -227,12 +247,19 @@ def _options_of(given: dict[str, Any]) -> Any:
     table = {"workers": given["workers"], "ocr": given["ocr"]}
     table["passwords_file"] = str(given["passwords_file"]) if given["passwords_file"] else None
     table["ocr_languages"] = given["ocr_languages"].split(",") if given["ocr_languages"] else None
-    for key in ("include", "exclude"):
+    table["metadata"] = str(given["metadata"]) if given["metadata"] else None
+    table["text_field"] = given["text_field"].split(",") if given["text_field"] else None
+    for key in ("include", "exclude", "path_fields", "id_field", "title_field"):
         table[key] = given.get(key) or None
     hide_arguments(given["passwords"])
     settings = _settings(given["config"], index=given["index"], embedder=given["embedder"], ingest=table)
     return Options(
-        settings=settings, passwords=given["passwords"], progress=_progress(given), stopping=_signals().asking
+        settings=settings,
+        passwords=given["passwords"],
+        listed=given.get("files_from") or "",
+        is_null=given.get("is_null", False),
+        progress=_progress(given),
+        stopping=_signals().asking,
     )
 
 

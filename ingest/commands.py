@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from ingest import passwords, sources, stages, state, syncing, watching
+from ingest import passwords, stages, state, syncing, watching
+from ingest.addresses import url_of
 from ingest.confining import confinement_of, folders_of, notes_of
 from ingest.estimate import Estimate, estimate, known_to
+from ingest.facts import Facts, open_facts
+from ingest.finding import Finding, failed_files, folders_to_sync
 from ingest.forgetting import Forgotten, forget
-from ingest.journal import FailedFile, Journal, path_key
+from ingest.journal import FailedFile, Journal
 from ingest.parsers import elements, ocr
 from ingest.pipeline import IngestRun
 from ingest.progress import Progress, Silent
 from ingest.report import IndexCounts, IngestReport, Tally, group
 from ingest.settings import IngestSettings, cache_folder, usable_cpus
+from ingest.spool import Spool
 from ingest.state import OpenIndex, open_index, open_rebuilt
 from ingest.status import Status, read_status
 from ingest.types import Confinement, Failure, Limits, ParserOptions, SourceFile
@@ -38,12 +41,16 @@ class Options:
 
     Attributes:
         passwords: tried on encrypted files, before those that the settings name.
+        listed: a file that names further paths to read, `-` for stdin, "" for none.
+        is_null: they are separated by NUL, not by line breaks.
         progress: called when the run begins.
         stopping: within it, a signal calls the function that it is given, and the block then ends with an exception.
     """
 
     settings: Settings
     passwords: Sequence[str] = field(default=(), repr=False)
+    listed: str = ""
+    is_null: bool = False
     progress: Callable[[], Progress] = Silent
     stopping: Callable[[Callable[[], None]], AbstractContextManager[None]] = lambda _: nullcontext()
 
@@ -58,11 +65,11 @@ def index_url(settings: Settings) -> str:
     return settings.table("index", IndexSettings).url
 
 
-def run_paths(paths: Sequence[Path], *, options: Options, rebuild: bool, sync: bool = False) -> IngestReport:
+def run_paths(paths: Sequence[str | Path], *, options: Options, rebuild: bool, sync: bool = False) -> IngestReport:
     """Read files and folders into the index.
 
     Args:
-        paths: files and folders.
+        paths: files, folders, patterns and URLs.
         options: of the run.
         rebuild: into a fresh index that takes the place of the old one.
         sync: remove the documents of files that are gone from below `paths`.
@@ -72,15 +79,17 @@ def run_paths(paths: Sequence[Path], *, options: Options, rebuild: bool, sync: b
         Stopped: by a signal.
     """
     table = options.settings.table("ingest", IngestSettings)
-    find = _Finding(paths, table, state.folders_of(options.url))
+    synced = folders_to_sync(paths, options.listed) if sync else []
+    find = _finding(paths, options)
     found = find.files()
     embedder = _embedder(options, rebuild=rebuild)
     opening = open_rebuilt if rebuild else open_index
     opened = opening(options.url, embedder, options.settings)
-    return _run(found, options, embedder, opened, count=find.count, paths=paths, sync=sync)
+    count = find.count if find.is_countable else None
+    return _run(found, options, embedder, opened, count=count, roots=find.roots(), synced=synced)
 
 
-def watch_paths(paths: Sequence[Path], *, options: Options) -> Iterator[IngestReport]:
+def watch_paths(paths: Sequence[str | Path], *, options: Options) -> Iterator[IngestReport]:
     """Read files and folders into the index, and again whenever they change; a signal ends it.
 
     Yields a report of the first run, and of every other that changed something.
@@ -91,9 +100,10 @@ def watch_paths(paths: Sequence[Path], *, options: Options) -> Iterator[IngestRe
     """
     table = options.settings.table("ingest", IngestSettings)
     own = state.folders_of(options.url)
-    find = _Finding(paths, table, own).files
+    find = _finding(paths, options).files
     is_first = True
-    for _ in watching.changes(paths, find, own, options.stopping):
+    roots = folders_to_sync(paths, options.listed)
+    for _ in watching.changes(roots, find, own, options.stopping):
         try:
             report = run_paths(paths, options=options, rebuild=False, sync=True)
         except IndexLocked:
@@ -105,23 +115,30 @@ def watch_paths(paths: Sequence[Path], *, options: Options) -> Iterator[IngestRe
         is_first = False
 
 
-def estimate_paths(paths: Sequence[Path], *, options: Options) -> Estimate:
+def estimate_paths(paths: Sequence[str | Path], *, options: Options) -> Estimate:
     """What a run over these paths would read; changes nothing.
 
     Raises:
         SourceError: a path is missing.
     """
     table = options.settings.table("ingest", IngestSettings)
-    found = _Finding(paths, table, state.folders_of(options.url)).files()
+    found = _finding(paths, options).files()
     embedder = _embedder(options, rebuild=False)
-    with closing_of(embedder), known_to(state.journal_path(options.url), _reader(table)) as is_known:
+    known = known_to(state.journal_path(options.url), _reader(table))
+    with closing_of(embedder), open_facts(table) as facts, known as is_known:
         return estimate(
-            found,
+            facts.added(found),
             is_known,
             file_bytes=table.file_size_mb << 20,
             processors=usable_cpus(),
             dimensions=embedder.dimensions if embedder else 0,
         )
+
+
+def _finding(paths: Sequence[str | Path], options: Options) -> Finding:
+    table = options.settings.table("ingest", IngestSettings)
+    own = state.folders_of(options.url)
+    return Finding(paths, table, own, listed=options.listed, is_null=options.is_null)
 
 
 def run_failed(kinds: Sequence[str], *, options: Options) -> IngestReport:
@@ -166,19 +183,24 @@ def _run(
     *,
     kinds: Sequence[str] = (),
     count: Callable[[], int] | None = None,
-    paths: Sequence[Path] = (),
-    sync: bool = False,
+    roots: Sequence[Path] = (),
+    synced: Sequence[Path] = (),
 ) -> IngestReport:
     table = options.settings.table("ingest", IngestSettings)
-    synced = paths if sync else ()
-    with closing_of(embedder), opened as index:
+    with (
+        closing_of(embedder),
+        open_facts(table) as facts,
+        opened as index,
+        Spool(file_bytes=table.file_size_mb << 20) as spool,
+    ):
         syncing.check_roots(synced, index)
         index.journal.begin_run(embedder.name if embedder else "")
         syncing.drop_shared(synced, index)
         again = index.journal.queue_again(kinds) if found is None else []
-        files = found if found is not None else _failed_files(again)
+        files = found if found is not None else failed_files(again)
         parser = parser_options(table, options.passwords)
-        confinement = confinement_of(table, parser, paths or folders_of([path for path, _ in again]))
+        read = roots or folders_of([path for path, _ in again if not url_of(path)])
+        confinement = confinement_of(table, parser, [*read, spool.folder])
         with open_pool(table, parser, confinement) as pool:
             progress = options.progress()
             run = IngestRun(
@@ -190,11 +212,13 @@ def _run(
                 batching=Batching(documents=table.flush_documents, seconds=table.flush_seconds),
                 progress=progress,
                 ask_index=not index.is_known,
+                amend=facts.apply,
+                spool=spool,
             )
             _count_ahead(run.tally, count)
             try:
                 with options.stopping(run.stop):
-                    tally = run.run(files)
+                    tally = run.run(facts.added(files))
             finally:
                 progress.close()
         tally.removed = syncing.drop_gone(synced, index)
@@ -202,7 +226,7 @@ def _run(
             tally.removed += syncing.drop_strays(synced, index, _documents(options))
         index.journal.drop_gone()
         index.journal.end_run()
-        return _report(tally, index, options.url, embedder, notes=notes_of(pool.lacking))
+        return _report(tally, index, options.url, embedder, facts=facts, notes=notes_of(pool.lacking))
 
 
 def _documents(options: Options) -> Iterator[tuple[str, str]]:
@@ -283,7 +307,7 @@ def closing_of(embedder: Embedder | None) -> Iterator[None]:
 
 
 def _report(
-    tally: Tally, index: OpenIndex, url: str, embedder: Embedder | None, *, notes: Sequence[str]
+    tally: Tally, index: OpenIndex, url: str, embedder: Embedder | None, *, facts: Facts, notes: Sequence[str]
 ) -> IngestReport:
     documents, chunks, vectors = index.journal.holdings.totals()
     return IngestReport(
@@ -300,6 +324,8 @@ def _report(
         failures=group(index.journal.failures()),
         warnings=tally.warning_groups(),
         notes=(*_notes(index), *notes),
+        metadata=facts.sidecar_counts(index.journal.holdings.is_written_as),
+        path_fields=facts.template_counts(),
         holds=IndexCounts(documents=documents, chunks=chunks, vectors=vectors),
         seconds=round(tally.seconds, 3),
         text_seconds=round(tally.text_seconds or tally.seconds, 3),
@@ -314,34 +340,6 @@ def _notes(index: OpenIndex) -> tuple[str, ...]:
         many = f"{marked:,} documents are near-duplicates" if marked > 1 else "1 document is a near-duplicate"
         told = (*told, f"{many} of others, and searches show one of each group (field `duplicate_of`)")
     return told
-
-
-class _Finding:
-    """The files below the given paths, without the index itself."""
-
-    def __init__(self, paths: Sequence[Path], table: IngestSettings, own: Sequence[Path]) -> None:
-        self._paths, self._table = paths, table
-        self._own = [os.path.join(folder, "") for folder in own]
-
-    def files(self) -> Iterator[SourceFile | Failure]:
-        found = sources.find(self._paths, include=self._table.include, exclude=self._table.exclude)
-        return (file for file in found if not self._is_own(file.path))
-
-    def count(self) -> int:
-        return sum(1 for _ in self.files())
-
-    def _is_own(self, path: Path) -> bool:
-        return os.path.abspath(path).startswith(tuple(self._own)) if self._own else False
-
-
-def _failed_files(again: Sequence[tuple[Path, str]]) -> Iterator[SourceFile | Failure]:
-    """The failed files as they are now, under the sources that they were found under."""
-    for path, source in again:
-        for file in sources.find([path]) if path.exists() else ():
-            if isinstance(file, Failure):
-                yield file
-            elif path_key(file.path) == path_key(path):
-                yield replace(file, source=source)
 
 
 def _embedder(options: Options, *, rebuild: bool) -> Embedder | None:

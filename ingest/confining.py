@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ingest.settings import IngestSettings
@@ -23,7 +23,7 @@ def confinement_of(table: IngestSettings, parser: ParserOptions, paths: Sequence
     )
 
 
-def folders_of(files: Sequence[Path]) -> list[Path]:
+def folders_of(files: Iterable[Path]) -> list[Path]:
     """The folders of these files; if there are very many, the one that holds them all."""
     folders = {file.parent for file in files}
     if len(folders) <= _MOST_FOLDERS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -47,9 +47,9 @@ class Facts:
             return parsed
         return replace(parsed, documents=[self._with_metadata(item, parsed.file) for item in parsed.documents])
 
-    def sidecar_counts(self) -> SidecarCounts | None:
+    def sidecar_counts(self, is_document: Callable[[str], bool]) -> SidecarCounts | None:
         """How the file of metadata has fitted."""
-        return self._sidecar.counts() if self._sidecar else None
+        return self._sidecar.counts(is_document) if self._sidecar else None
 
     def template_counts(self) -> TemplateCounts | None:
         """How the path templates have fitted."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 from ingest import titles
 from ingest.types import Parsed, SourceFile
@@ -36,11 +38,30 @@ def name_words(name: str) -> str:
 
 
 def file_metadata(file: SourceFile) -> dict[str, MetadataValue]:
-    """What can be filtered by for every file: `name`, `extension` (lower case, no dot) and `folder` under the root."""
-    path = PurePosixPath(file.source)
-    folder = "" if str(path.parent) == "." else str(path.parent)
-    known = {"name": path.name, "extension": path.suffix.lower().lstrip("."), "folder": folder}
-    return {key: value for key, value in known.items() if value}
+    """What can be filtered by for every file.
+
+    `path` (its source), `name`, `extension` (lower case, no dot), `folder` under the root, `folders` (that folder and
+    all around it), `size` in bytes, `modified` (to the second, in UTC).
+    """
+    path = PurePosixPath(urlsplit(file.source).path.lstrip("/") if "://" in file.source else file.source)
+    folders = [str(folder) for folder in path.parents if str(folder) not in (".", "/")]
+    known: dict[str, MetadataValue] = {
+        "path": file.source,
+        "name": path.name,
+        "extension": path.suffix.lower().lstrip("."),
+        "folder": folders[0] if folders else "",
+        "folders": tuple(reversed(folders)),
+        "modified": _moment(file.mtime_ns),
+    }
+    return {key: value for key, value in known.items() if value} | {"size": file.size}
+
+
+def _moment(mtime_ns: int) -> str:
+    try:
+        moment = datetime.fromtimestamp(mtime_ns // 10**9, UTC) if mtime_ns else None
+    except (OverflowError, ValueError, OSError):  # a clock that went mad
+        return ""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
 
 
 _LONGEST_VALUE = 8_000

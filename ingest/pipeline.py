@@ -17,7 +17,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -29,6 +29,7 @@ from ingest.journal import FileEnd, Journal, path_key
 from ingest.missing import MissingVectors
 from ingest.progress import Progress, Silent
 from ingest.report import Tally
+from ingest.spool import Spool
 from ingest.types import Failure, ParsedFile, SourceFile
 from ingest.writing import BatchedWriter, Batching
 from retrievers.protocols import Embedder, IndexWriter
@@ -88,6 +89,8 @@ class IngestRun:
         batching: how much is written between two flushes.
         progress: shown the counts several times a second, and told of failures.
         ask_index: the index may hold documents that the journal does not know.
+        amend: adds to documents what is known of them from elsewhere.
+        spool: fetches remote files; without one they cannot be read.
     """
 
     def __init__(
@@ -101,11 +104,15 @@ class IngestRun:
         batching: Batching | None = None,
         progress: Progress | None = None,
         ask_index: bool = False,
+        amend: Callable[[ParsedFile], ParsedFile] | None = None,
+        spool: Spool | None = None,
     ) -> None:
         self.tally = Tally()
         self.is_stopped = False
         self._writer, self._journal, self._pool, self._reader = writer, journal, pool, reader
         self._progress = progress or Silent()
+        self._spool = spool
+        self._amend = amend or (lambda parsed: parsed)
         self._batched = BatchedWriter(writer, journal, reader=reader, batching=batching, ask_index=ask_index)
         self._inbox: queue.Queue[_Event] = queue.Queue(_INBOX)
         self._abandoned = threading.Event()
@@ -147,8 +154,11 @@ class IngestRun:
 
     def _read(self, found: Iterator[SourceFile | Failure]) -> None:
         try:
-            for outcome in self._pool.run(self._claimed(found)):
+            claimed = self._claimed(found)
+            for outcome in self._pool.run(self._spool.ready(claimed, self._put) if self._spool else claimed):
                 self._put(outcome)
+                if self._spool and (isinstance(outcome, Failure) or outcome.last):
+                    self._spool.done(outcome.file)
             self._put(_TextDone())
         except BaseException as error:  # noqa: BLE001 - fate: ends the run; the main thread raises it
             self._put(_ReaderDied(error))
@@ -221,6 +231,7 @@ class IngestRun:
                 raise error
 
     def _take_parsed(self, parsed: ParsedFile) -> None:
+        parsed = self._amend(parsed)
         self.tally.take(parsed)
         if self._embedding:
             self.tally.vectors_expected += sum(len(item.chunks) for item in parsed.documents)

@@ -10,7 +10,9 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from ingest.facts import TemplateCounts
 from ingest.journal import FailedFile
+from ingest.sidecar import SidecarCounts
 from ingest.types import Failure, ParsedFile
 
 _EXAMPLES = 3
@@ -111,6 +113,8 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
         text_seconds: until all text was searchable.
         notes: what the index has to say, a sentence each.
         removed: documents whose files were gone.
+        metadata: how the file of metadata has fitted; None without one.
+        path_fields: how the path templates have fitted; None without any.
     """
 
     index: str
@@ -130,6 +134,8 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
     embedder_seconds: float
     notes: tuple[str, ...] = ()
     removed: int = 0
+    metadata: SidecarCounts | None = None
+    path_fields: TemplateCounts | None = None
 
     @property
     def exit_code(self) -> int:
@@ -291,6 +297,7 @@ def sentences(report: IngestReport) -> Iterator[str]:
         pages = f" ({_count(warning.pages, 'page')})" if warning.pages else ""
         yield f"warning: {warning.kind}: {warning.count:,}{pages}{what} (list: ingest failures --kind {warning.kind})"
     yield from (f"note: {note}" for note in report.notes)
+    yield from _given(report)
     yield from _failures(report.failures)
     holds = report.holds
     yield (
@@ -302,6 +309,24 @@ def sentences(report: IngestReport) -> Iterator[str]:
 def removed_sentence(documents: int, files: int) -> str:
     """What was forgotten, for people."""
     return f"removed {_count(documents, 'document')} of {_count(files, 'file')}"
+
+
+def _given(report: IngestReport) -> Iterator[str]:
+    """What of the metadata that was given has fitted nothing."""
+    if (rows := report.metadata) is not None:
+        wanting = {
+            "rows fit no file": rows.unmatched_rows,
+            "files have no row": rows.unmatched_files,
+            "rows with a bare name fit several files": rows.shared_rows,
+        }
+        told = "".join(f", {count:,} {what}" for what, count in wanting.items() if count)
+        examples = f" (e.g. {', '.join(rows.examples)})" if rows.examples else ""
+        yield f"metadata: {_count(rows.rows, 'row')}{told or ', all fit'}{examples}"
+    if (templates := report.path_fields) is not None:
+        unused = [template for template, count in templates.fitted.items() if not count]
+        yield from (f"path template: {template!r} fits no file" for template in unused)
+        if templates.unfitted_files:
+            yield f"path templates: none fits {_count(templates.unfitted_files, 'file')}"
 
 
 def _failures(groups: Iterable[FailureGroup]) -> Iterator[str]:

@@ -12,7 +12,8 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
@@ -77,6 +78,7 @@ class Sidecar:
         self.rows = 0
         self._unmatched_files = 0
         self._column = ""
+        self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="rlm-search-metadata-")
         self._database = sqlite3.connect(
             os.path.join(self._folder.name, "rows.db"), isolation_level=None, check_same_thread=False
@@ -111,17 +113,26 @@ class Sidecar:
         row = next(filter(None, (self._row("key", id_) for id_ in ids if id_)), None) if self.by_id else None
         return {} if row is None else self._used(row)
 
-    def counts(self) -> SidecarCounts:
-        """How it has fitted so far."""
-        unmatched = self._database.execute("SELECT count(*) FROM rows WHERE used = 0").fetchone()[0]
-        examples = self._database.execute("SELECT key FROM rows WHERE used = 0 ORDER BY number LIMIT ?", (_EXAMPLES,))
+    def counts(self, is_document: Callable[[str], bool]) -> SidecarCounts:
+        """How it has fitted so far.
+
+        Args:
+            is_document: whether the index holds a document with this id; it may come from a file left alone.
+        """
+        unused = self._database.execute("SELECT key FROM rows WHERE used = 0 ORDER BY number")
+        examples: list[str] = []
+        unmatched = 0
+        for (key,) in unused:
+            if not (self.by_id and is_document(key)):
+                unmatched += 1
+                examples += [key] * (len(examples) < _EXAMPLES)
         shared = self._database.execute("SELECT count(*) FROM rows WHERE used > 1").fetchone()[0]
         return SidecarCounts(
             rows=self.rows,
             unmatched_rows=unmatched,
             unmatched_files=self._unmatched_files,
             shared_rows=0 if self.by_id else shared,
-            examples=tuple(key for (key,) in examples),
+            examples=tuple(examples),
         )
 
     def close(self) -> None:
@@ -173,15 +184,17 @@ class Sidecar:
 
     def _row(self, column: str, value: str) -> tuple[int, str] | None:
         """The first row with this key; by a bare name only where one row alone has it."""
-        found = self._database.execute(
-            f"SELECT number, fields FROM rows WHERE {column} = ? ORDER BY number LIMIT 2",  # noqa: S608 - two constants
-            (value,),
-        ).fetchall()
+        with self._lock:
+            found = self._database.execute(
+                f"SELECT number, fields FROM rows WHERE {column} = ? ORDER BY number LIMIT 2",  # noqa: S608 - constants
+                (value,),
+            ).fetchall()
         return found[0] if len(found) == 1 or (found and column == "key") else None
 
     def _used(self, row: tuple[int, str]) -> Mapping[str, MetadataValue]:
         number, fields = row
-        self._database.execute("UPDATE rows SET used = used + 1 WHERE number = ?", (number,))
+        with self._lock:
+            self._database.execute("UPDATE rows SET used = used + 1 WHERE number = ?", (number,))
         decoded: dict[str, Any] = json.loads(fields)
         return {name: value for name, value in decoded.items() if _is_value(value)} | {
             name: tuple(value) for name, value in decoded.items() if isinstance(value, list)

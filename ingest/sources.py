@@ -77,7 +77,10 @@ def _listed(entry: str, patterns: _Patterns) -> Iterator[SourceFile | Failure]:
             return
         status = path.stat()
     except SourceError as error:
-        yield _unread(Path(entry), entry, error.message)
+        from ingest.remote import kind_of, shown
+
+        is_missing = isinstance(error.__cause__, Exception) and kind_of(error.__cause__)[0] == "vanished"
+        yield _unread(Path(shown(entry)), shown(entry), error.message, is_missing=is_missing)
         return
     except (OSError, ValueError) as error:
         is_missing = isinstance(error, FileNotFoundError | NotADirectoryError | ValueError)
@@ -97,9 +100,9 @@ def _unread(path: Path, source: str, message: str, *, is_missing: bool = True) -
 
 
 def _remote(url: str, patterns: _Patterns) -> Iterator[SourceFile | Failure]:
-    from ingest import remote  # an extra, and slow to import
+    from ingest.remote import find as find_remote  # an extra, and slow to import
 
-    return remote.find(url, keeps=patterns.keeps, drops=patterns.drops)
+    return find_remote(url, keeps=patterns.keeps, drops=patterns.drops)
 
 
 def _walk_glob(glob: Glob, patterns: _Patterns) -> Iterator[SourceFile | Failure]:

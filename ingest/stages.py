@@ -18,7 +18,7 @@ from ingest.types import Enclosed, Parsed, ParserOptions, SourceFile, Warned
 from ingest.worker import Task
 from retrievers.types import Chunk, Document, IndexedDocument
 
-_STAGES_VERSION = "1"
+_STAGES_VERSION = "2"
 _MESSAGES = {
     "empty": "it holds no text",
     "needs-ocr": "pages of it are pictures that were not read",

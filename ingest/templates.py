@@ -38,12 +38,14 @@ class Template:
         self._types: dict[str, str] = {}
         self._pattern = re.compile(self._translated(), re.DOTALL)
         self._is_path = "/" in text
+        self._names_extension = "." in _FIELD.sub("", text.rpartition("/")[2])
 
     def match(self, source: str) -> dict[str, MetadataValue] | None:
         """The fields of a path under its root, None where the template does not fit."""
         path = PurePosixPath(source)
         subject = source if self._is_path else path.name
-        for candidate in dict.fromkeys((subject, subject.removesuffix(path.suffix))):
+        stem = subject.removesuffix(path.suffix)
+        for candidate in (subject,) if self._names_extension else dict.fromkeys((stem, subject)):
             found = self._pattern.fullmatch(candidate)
             values = self._values(found) if found else None
             if values is not None:

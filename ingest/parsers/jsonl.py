@@ -65,7 +65,7 @@ def parsed_record(
     title_key = options.title_field or "title"
     rest = {name: value for name, value in fields.items() if name not in (*ids, title_key, *keys)}
     return Parsed(
-        text="\n\n".join(str(value_at(fields, key)) for key in keys) if keys else "\n".join(lines_of(rest)),
+        text="\n\n".join(_text_of(value_at(fields, key)) for key in keys) if keys else "\n".join(lines_of(rest)),
         media_type=media_type,
         title=_name(value_at(fields, title_key)),
         metadata=_scalars(rest) if keys else {},
@@ -89,6 +89,10 @@ def value_at(fields: Mapping[str, Any], key: str) -> Any:
     outer, _, rest = key.partition(".")
     inner = fields.get(outer)
     return value_at(inner, rest) if isinstance(inner, dict) else None
+
+
+def _text_of(value: Any) -> str:
+    return value if isinstance(value, str) else "\n".join(lines_of(value))
 
 
 def _name(value: Any) -> str:

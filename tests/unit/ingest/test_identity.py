@@ -78,12 +78,23 @@ def test_without_title_and_heading_the_file_name_is_the_title() -> None:
     assert name_words("___.txt") == "___.txt"
 
 
-def test_a_file_is_described_by_name_extension_and_folder() -> None:
-    def described(source: str) -> dict[str, MetadataValue]:
-        return file_metadata(SourceFile(path=Path(source), source=source, size=0, mtime_ns=0, fingerprint=""))
+def test_a_file_is_described_by_its_place_name_size_and_time() -> None:
+    def described(source: str, mtime_ns: int = 0) -> dict[str, MetadataValue]:
+        file = SourceFile(path=Path(source), source=source, size=7, mtime_ns=mtime_ns, fingerprint="")
+        return file_metadata(file)
 
-    assert described("a/b/C.PDF") == {"name": "C.PDF", "extension": "pdf", "folder": "a/b"}
-    assert described("README") == {"name": "README"}
+    assert described("a/b/C.PDF", 1_700_000_000_000_000_000) == {
+        "path": "a/b/C.PDF",
+        "name": "C.PDF",
+        "extension": "pdf",
+        "folder": "a/b",
+        "folders": ("a", "a/b"),
+        "modified": "2023-11-14T22:13:20Z",
+        "size": 7,
+    }
+    assert described("README") == {"path": "README", "name": "README", "size": 7}
+    assert described("https://host/a/b.txt?page=1")["folders"] == ("a",)
+    assert "modified" not in described("a", 1 << 80)
 
 
 @given(st.text(st.characters(exclude_categories=[])))
