@@ -78,7 +78,6 @@ def run_paths(paths: Sequence[str | Path], *, options: Options, rebuild: bool, s
         SourceError: a path is missing.
         Stopped: by a signal.
     """
-    table = options.settings.table("ingest", IngestSettings)
     synced = folders_to_sync(paths, options.listed) if sync else []
     find = _finding(paths, options)
     found = find.files()
@@ -98,7 +97,6 @@ def watch_paths(paths: Sequence[str | Path], *, options: Options) -> Iterator[In
         SourceError: a path is missing, now or later.
         Stopped: by a signal.
     """
-    table = options.settings.table("ingest", IngestSettings)
     own = state.folders_of(options.url)
     find = _finding(paths, options).files
     is_first = True

@@ -9,10 +9,11 @@ from itertools import chain
 from pathlib import Path
 
 from ingest import lists, sources
+from ingest.addresses import url_of
 from ingest.confining import folders_of
 from ingest.errors import SourceError
 from ingest.globs import Glob, is_glob
-from ingest.journal import path_key, url_of
+from ingest.journal import path_key
 from ingest.settings import IngestSettings
 from ingest.types import Failure, SourceFile
 
@@ -64,11 +65,8 @@ class Finding:
     def _listed_folders(self) -> list[Path]:
         with lists.open_list(self._listed) as stream:
             entries = (os.fsdecode(entry) for entry in lists.entries(stream, is_null=self._is_null))
-            return folders_of(
-                Path(os.path.realpath(entry), "x") if os.path.isdir(entry) else Path(os.path.realpath(entry))
-                for entry in entries
-                if not url_of(entry)
-            )
+            real = (Path(os.path.realpath(entry)) for entry in entries if not url_of(entry))
+            return folders_of(path / "any" if path.is_dir() else path for path in real)
 
     @property
     def is_countable(self) -> bool:

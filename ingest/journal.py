@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from ingest.addresses import is_gone, is_readable_folder, url_of
 from ingest.database import Database
 from ingest.holdings import HOLDINGS_SCHEMA, Holdings
 from ingest.near_duplicates import NEAR_DUPLICATES_SCHEMA, NearDuplicates
@@ -26,7 +26,6 @@ FileState: TypeAlias = Literal["claimed", "queued", "text", "vectors", "empty", 
 
 DONE: frozenset[FileState] = frozenset({"text", "vectors", "empty", "unsupported"})
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.DOTALL)
 _VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files(
@@ -310,7 +309,7 @@ class Journal:
         rows = self._execute(
             "SELECT path FROM files WHERE state IN ('failed', 'queued', 'claimed') AND run < ?", (self.run,)
         )
-        self.forget_files([path for (path,) in rows.fetchall() if _is_gone(path) or _is_readable_folder(path)])
+        self.forget_files([path for (path,) in rows.fetchall() if is_gone(path) or is_readable_folder(path)])
 
     def files_by_state(self) -> dict[str, int]:
         """How many files are in each state."""
@@ -374,28 +373,6 @@ def _below(path: Path) -> tuple[bytes, bytes, bytes]:
 def _failed_file(path: bytes, *rest: Any) -> FailedFile:
     keys = ("source", "kind", "stage", "message", "hint", "attempts", "size")
     return FailedFile(path=path.decode("utf-8", "backslashreplace"), **dict(zip(keys, rest, strict=True)))
-
-
-def url_of(path: str | Path) -> str:
-    """The URL that was made a path, "" for a path of this machine."""
-    match = _URL.match(os.fspath(path))
-    return f"{match[1]}://{match[2]}" if match else ""
-
-
-def _is_gone(path: bytes) -> bool:
-    if url_of(os.fsdecode(path)):
-        return False  # nothing can be told from here
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:  # its folder cannot be entered: nothing can be told
-        return False
-    return False
-
-
-def _is_readable_folder(path: bytes) -> bool:
-    return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
 
 
 def _named(file: SourceFile, source: str) -> SourceFile:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ingest import lists
+from ingest.addresses import url_of
 from ingest.errors import SourceError
 from ingest.globs import Glob, is_glob
-from ingest.journal import url_of
 from ingest.types import Failure, FailureKind, SourceFile
 
 

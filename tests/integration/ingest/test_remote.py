@@ -119,7 +119,7 @@ Answer = Callable[[str, int], tuple[int, bytes]]
 
 @contextmanager
 def serving(answer: Answer) -> Iterator[tuple[str, list[str]]]:
-    """A server that asks `answer` for status and body by path and number of the requests for it before; one for the head alone is never the first."""
+    """A server that asks `answer` for status and body, by path and number of earlier requests for its content."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
