@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ingest.errors import UnsupportedFormat
+from ingest.parsers.clipping import clipping
 from ingest.parsers.detection import HEAD, extension_of, format_of
 from ingest.parsers.formats import BY_EXTENSION, FORMATS, Format
 from ingest.protocols import Parser
@@ -64,10 +65,10 @@ def parser_for(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Parser:
 
 def _parser_of(format_: Format, options: ParserOptions) -> Parser:
     if format_.name not in options.unstructured:
-        return load(format_)
+        return clipping(load(format_))
     from ingest.parsers import elements
 
-    return elements.parser_of(format_.name, load(format_))
+    return clipping(elements.parser_of(format_.name, load(format_)))
 
 
 @cache

@@ -26,7 +26,7 @@ _FLAT_TERMS = {"creator": "author", "lastsaved": "modified"}
 _RUNS = (f"{_W}t", "{http://schemas.openxmlformats.org/officeDocument/2006/math}t")
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _HEADING_NAME = re.compile(r"^heading (\d)$", re.IGNORECASE)
-_NOTES = ("footnotes", "endnotes", "comments")
+_NOTES = re.compile(r"word/(?:footnotes|endnotes|comments|(?:header|footer)\d*)\.xml")
 _SPECIAL = {f"{_W}tab": " ", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
 
 
@@ -71,10 +71,13 @@ def _read(archive: zipfile.ZipFile) -> Parsed:
     levels = _heading_levels(xml_of(archive, "word/styles.xml", _STRICT)) if "word/styles.xml" in names else {}
     writer = TextWriter()
     _write(xml_of(archive, main, _STRICT), writer, levels)
-    for notes in (f"word/{kind}.xml" for kind in _NOTES):
-        if notes in names:
+    said: set[str] = set()
+    for root in (xml_of(archive, name, _STRICT) for name in sorted(filter(_NOTES.fullmatch, names))):
+        text = _text(root)
+        if text not in said:  # first, odd and even pages often have the same header
             writer.paragraph()
-            _write(xml_of(archive, notes, _STRICT), writer, {})
+            _write(root, writer, {})
+            said.add(text)
     found = core_properties(archive)
     title = found.pop("title", "")
     return Parsed(

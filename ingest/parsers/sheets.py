@@ -33,7 +33,7 @@ def parse_xlsx(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator
         ParseError: it is damaged, encrypted, or unpacks to more than is sane.
     """
     _check_size(path)
-    yield _read(path, BY_NAME["xlsx"].media_type, _package_properties(path))
+    yield _read(path, BY_NAME["xlsx"].media_type, _package_properties(path), options)
 
 
 def parse_ods(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
@@ -45,7 +45,7 @@ def parse_ods(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[
     _check_size(path)
     with zipfile.ZipFile(path) as archive:
         properties = meta_properties(archive)
-    yield _read(path, BY_NAME["ods"].media_type, properties)
+    yield _read(path, BY_NAME["ods"].media_type, properties, options)
 
 
 def parse_xls(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Parsed]:
@@ -54,7 +54,7 @@ def parse_xls(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[
     Raises:
         ParseError: it is damaged or encrypted.
     """
-    yield _read(path, BY_NAME["xls"].media_type, summary(path))
+    yield _read(path, BY_NAME["xls"].media_type, summary(path), options)
 
 
 def _package_properties(path: Path) -> dict[str, MetadataValue]:
@@ -72,12 +72,12 @@ def _check_size(path: Path) -> None:
         raise ParseError(f"it unpacks to {size:,} bytes", kind="too-large")
 
 
-def _read(path: Path, media_type: str, properties: Mapping[str, MetadataValue]) -> Parsed:
+def _read(path: Path, media_type: str, properties: Mapping[str, MetadataValue], options: ParserOptions) -> Parsed:
     import python_calamine
 
     try:
         with python_calamine.CalamineWorkbook.from_path(path) as workbook:
-            names, texts = _sheets(workbook)
+            names, texts = _sheets(workbook, options)
     except python_calamine.PasswordError as error:
         raise ParseError("it is encrypted: a password is needed", kind="encrypted") from error
     except python_calamine.CalamineError as error:
@@ -98,14 +98,25 @@ def _read(path: Path, media_type: str, properties: Mapping[str, MetadataValue]) 
     )
 
 
-def _sheets(workbook: CalamineWorkbook) -> tuple[list[str], list[str]]:
+def _sheets(workbook: CalamineWorkbook, options: ParserOptions) -> tuple[list[str], list[str]]:
     """Names and texts of the sheets; each text begins with the name, if there is anything to say of it."""
     names, texts = [], []
+    room = options.file_characters
     for name in workbook.sheet_names:
-        body = "\n".join(lines_of(_rows(workbook.get_sheet_by_name(name)))).strip("\n")
+        body = "\n".join(_until(room, lines_of(_rows(workbook.get_sheet_by_name(name))))).strip("\n")
+        room -= len(body)
         names.append(name)
         texts.append(f"{name}\n{body}\n" if body else "")
     return names, texts
+
+
+def _until(room: int, lines: Iterator[str]) -> Iterator[str]:
+    """The lines, up to the first beyond the characters that there is room for."""
+    for line in lines:
+        yield line
+        room -= len(line)
+        if room < 0:
+            return
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[list[str]]:

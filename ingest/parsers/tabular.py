@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ingest.parsers.text import decode
 from ingest.parsers.writing import row_text
 from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
 
+_SAID = re.compile(r"sep=([^\s\w])\n", re.IGNORECASE)
 _SAMPLE = 16_384
 _DELIMITERS = ",;\t|"
 _LONGEST_FIELD = 16 << 20
@@ -38,15 +40,18 @@ def parse_tsv(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[
 
 def _parse(path: Path, media_type: str, delimiter: str | None, options: ParserOptions) -> Iterator[Parsed]:
     decoded = decode(path.read_bytes())
-    delimiter = delimiter or _delimiter(decoded.text[:_SAMPLE])
+    said = _SAID.match(decoded.text)  # as Excel writes and wants it
+    delimiter = said[1] if said else delimiter or _delimiter(decoded.text[:_SAMPLE])
     csv.field_size_limit(_LONGEST_FIELD)
+    table = io.StringIO(decoded.text[said.end() :] if said else decoded.text)
     try:
         if options.text_fields:
-            rows = csv.DictReader(io.StringIO(decoded.text), delimiter=delimiter)
+            rows = csv.DictReader(table, delimiter=delimiter)
             if set(options.text_fields) & set(rows.fieldnames or ()):
                 yield from _records(rows, media_type, options)
                 return
-        text = "\n".join(_lines(csv.reader(io.StringIO(decoded.text), delimiter=delimiter)))
+            table.seek(0)
+        text = "\n".join(_lines(csv.reader(table, delimiter=delimiter)))
     except csv.Error as error:
         raise ParseError(f"it is no table: {error}") from error
     yield Parsed(text=text, media_type=media_type, warnings=decoded.warnings)

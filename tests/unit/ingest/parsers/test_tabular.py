@@ -65,3 +65,10 @@ def test_tabs_part_the_fields_of_tsv(tmp_path: Path) -> None:
     path.write_text("a\tb\n1,5\t2\n")
     (parsed,) = parse_tsv(path)
     assert (parsed.text, parsed.media_type) == ("a | b\na: 1,5 | b: 2", "text/tab-separated-values")
+
+
+def test_a_delimiter_that_the_file_names_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("sep=;\nname;tons\nOslo, old;12\n")
+    (parsed,) = parse_csv(path)
+    assert parsed.text == "name | tons\nname: Oslo, old | tons: 12"
