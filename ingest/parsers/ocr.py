@@ -112,10 +112,11 @@ def read_file(content: bytes, how: OcrOptions, page: int = 0) -> str | None:
     return _by_tesseract(content, how, ["-c", f"tessedit_page_number={page}"])
 
 
-def _by_library(picture: Picture) -> str:
+def _by_library(picture: Picture) -> str | None:
     from ingest.parsers.ocr_library import read_picture
 
-    return tidied(read_picture(picture))
+    text = read_picture(picture)
+    return None if text is None else tidied(text)
 
 
 def _by_tesseract(content: bytes, how: OcrOptions, arguments: Sequence[str]) -> str | None:

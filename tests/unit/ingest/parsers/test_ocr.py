@@ -81,6 +81,16 @@ def test_an_image_that_is_not_read_says_so(tmp_path: Path) -> None:
     assert (parsed.text, parsed.warnings, parsed.unread_pages) == ("", ("needs-ocr",), 1)
 
 
+@pytest.mark.skipif(not ocr.has_library(), reason="the extra `ocr` is not installed")
+@pytest.mark.integration
+def test_the_library_of_the_extra_reads_pages_and_images(tmp_path: Path) -> None:
+    by_library = ParserOptions(ocr=OcrOptions(program=""))
+    parsed = pdf(tmp_path, papers.scan_of("The ferry left at seven"), by_library)
+    assert (parsed.text, parsed.metadata["ocr_pages"]) == ("The ferry left at seven\n", ("1",))
+    tiff = papers.picture_of("The ferry of day {}", form="TIFF", pages=2)
+    assert picture(tmp_path, "a.tif", tiff, by_library).text == "The ferry of day 1\nThe ferry of day 2\n"
+
+
 @needs_tesseract
 def test_each_page_of_a_tiff_is_read(tmp_path: Path, reading: ParserOptions) -> None:
     content = papers.picture_of("The ferry of day {}", form="TIFF", pages=3)
