@@ -19,8 +19,8 @@ _PER_PAGE = 6.0  # on average: more are no headings
 _REPEATED = 3  # pages: a line on so many is a running header
 _JOINED = 3  # lines of one heading
 _LETTERS = 0.5
-_PAPER = 30  # pages: a longer document has a cover
-_COVER = 1.3  # of the size of a heading
+_PAPER = 10  # pages: a longer document has a cover
+_COVER = 1.6  # of the size of a heading: "form 10-K" is no title
 _NUMBER = re.compile(r"\d+")
 
 
