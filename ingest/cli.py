@@ -77,6 +77,11 @@ _RUNNING = (
     click.option("--id-field", metavar="NAME", help="Of records in jsonl, json, csv: their id. [default: _id, id]"),
     click.option("--title-field", metavar="NAME", help="Their title. [default: title]"),
     click.option("--text-field", metavar="NAMES", help="Their text, several by comma. [default: text, content, body]"),
+    click.option("--log-file", type=click.Path(path_type=Path), metavar="FILE", help="Append progress and failures."),
+    click.option("--events", metavar="FILE", help="Write what happens as JSON lines; - is stdout."),
+    click.option(
+        "--metrics", type=click.Path(path_type=Path), metavar="FILE", help="Keep metrics for Prometheus there."
+    ),
     click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON, too."),
     _JSON,
     click.option("--quiet", "-q", is_flag=True, help="No progress."),
@@ -227,17 +232,28 @@ def _check_usage(paths: Sequence[str], given: dict[str, Any]) -> None:
     for path in paths:
         if path in COMMANDS and not Path(path).exists():
             raise click.UsageError(f"a command comes before all options: `ingest {path} …`")
-    if given["report"] is not None:
-        _check_report(given["report"])
+    for option in ("report", "log_file", "events", "metrics"):
+        if given[option] is not None and str(given[option]) != "-":
+            _check_output(f"--{option.replace('_', '-')}", Path(given[option]))
+    if given["events"] == "-" and given["as_json"]:
+        raise click.UsageError("--events - and --json both write to stdout; name a file for one of them")
 
 
-def _check_report(report: Path) -> None:
+_NAMES = {
+    "--report": "report.json",
+    "--events": "events.jsonl",
+    "--log-file": "ingest.log",
+    "--metrics": "ingest.prom",
+}
+
+
+def _check_output(option: str, path: Path) -> None:
     from ingest.errors import SourceError
 
-    if report.is_dir():
-        raise SourceError(f"--report: {report} is a folder", hint=f"name a file: --report {report / 'report.json'}")
-    if not report.absolute().parent.is_dir():
-        raise SourceError(f"--report: there is no folder {report.parent}", hint="make it first, or name another file")
+    if path.is_dir():
+        raise SourceError(f"{option}: {path} is a folder", hint=f"name a file: {option} {path / _NAMES[option]}")
+    if not path.absolute().parent.is_dir():
+        raise SourceError(f"{option}: there is no folder {path.parent}", hint="make it first, or name another file")
 
 
 def _options_of(given: dict[str, Any]) -> Any:
@@ -278,6 +294,26 @@ def _settings(
 
 
 def _progress(given: dict[str, Any]) -> Any:
+    shown = _shown(given)
+    if not (given["log_file"] or given["events"] or given["metrics"]):
+        return shown
+
+    def several() -> Any:
+        from ingest.recording import Events, Log, Metrics, Several
+
+        watchers: list[Any] = [shown()]
+        if given["log_file"]:
+            watchers.append(Log(given["log_file"]))
+        if given["events"]:
+            watchers.append(Events(None if given["events"] == "-" else Path(given["events"])))
+        if given["metrics"]:
+            watchers.append(Metrics(given["metrics"]))
+        return Several(*watchers)
+
+    return several
+
+
+def _shown(given: dict[str, Any]) -> Any:
     from ingest.progress import Bars, LogLines, Silent
     from ingest.settings import wants_colour, wants_plain_output
 
@@ -293,7 +329,8 @@ def _finish(report: IngestReport, given: dict[str, Any]) -> int:
 
     if given["report"] is not None:
         given["report"].write_text(json_of(report) + "\n", encoding="utf-8")
-    click.echo(json_of(report) if given["as_json"] else "\n".join(sentences(report)))
+    told = json_of(report) if given["as_json"] else "\n".join(sentences(report))
+    click.echo(told, err=given["events"] == "-")
     return report.exit_code
 
 

@@ -29,6 +29,7 @@ from ingest.journal import FileEnd, Journal, path_key
 from ingest.missing import MissingVectors
 from ingest.progress import Progress, Silent
 from ingest.report import Tally
+from ingest.snapshot import snapshot
 from ingest.spool import Spool
 from ingest.types import Failure, ParsedFile, SourceFile
 from ingest.writing import BatchedWriter, Batching
@@ -302,10 +303,11 @@ class IngestRun:
         if self._embedding:
             self.tally.vectors = self._embedding.clock.chunks
             self.tally.embedder_seconds = self._embedding.clock.busy_seconds
+        self.tally.waiting = self._inbox.qsize()
         self._progress.show(self.tally)
         if time.monotonic() - self._beaten >= _BEAT_SECONDS:
             self._beaten = time.monotonic()
-            self._journal.beat(progress_json(self.tally))
+            self._journal.beat(msgspec.json.encode(snapshot(self.tally)).decode())
 
     def _wind_up(self, reading: threading.Thread) -> None:
         """Write what is in hand; a run that is complete makes the journal agree with the index."""
@@ -328,17 +330,3 @@ class IngestRun:
             except queue.Empty:
                 if not reading.is_alive():
                     return
-
-
-def progress_json(tally: Tally) -> str:
-    """The counts that `ingest status` shows of a run that goes on."""
-    progress = {
-        "files": tally.files_done,
-        "found": tally.found,
-        "failed": tally.failed,
-        "documents": tally.documents,
-        "chunks": tally.chunks,
-        "vectors": tally.vectors,
-        "text_done": tally.text_seconds is not None,
-    }
-    return msgspec.json.encode(progress).decode()

@@ -140,4 +140,11 @@ def line(tally: Tally) -> str:
         parts.append(f"{tally.vectors:,} of {tally.vectors_expected:,} chunks embedded ({rate:,.0f}/s)")
     if tally.failed:
         parts.append(f"{tally.failed:,} failed")
+    if tally.waiting:
+        parts.append(f"{tally.waiting:,} waiting to be written")
+    from ingest.snapshot import snapshot
+
+    left = snapshot(tally).eta_seconds
+    if left:
+        parts.append(f"about {duration(left)} left")
     return ", ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,8 @@ from ingest.sidecar import SidecarCounts
 from ingest.types import Failure, ParsedFile
 
 _EXAMPLES = 3
+_CAUSES = 100
+_VARYING = re.compile(r"\d[\d.,]*|'[^']*'|`[^`]*`|\"[^\"]*\"")
 _FORMATS = 40  # names like log.1, log.2 … would be a format each
 WHAT_TO_DO = {
     "broken": "open the file and save it again, or leave it out with --exclude",
@@ -63,13 +66,26 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
 
 
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """What has failed several files, with one of them; `hint` is what to do about it."""
+
+    message: str
+    count: int
+    example: str
+    hint: str = ""
+
+
 class FailureGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """The failures of one kind that stand, earlier ones included, with up to three examples."""
+    """The failures of one kind that stand, earlier ones included, with up to three examples.
+
+    `causes` are their three most frequent messages; those that differ in numbers and names alone are one.
+    """
 
     kind: str
     count: int
     hint: str
     examples: tuple[Example, ...]
+    causes: tuple[Cause, ...] = ()
 
 
 class WarningGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +170,8 @@ class Tally:
     read: int = 0
     unsupported: int = 0
     failed: int = 0
+    failed_by_kind: Counter[str] = field(default_factory=Counter)
+    waiting: int = 0
     documents: int = 0
     pages: int = 0
     chunks: int = 0
@@ -206,6 +224,7 @@ class Tally:
             self._warn("unsupported", failure.source)
             return
         self.failed += 1
+        self.failed_by_kind[failure.kind] += 1
 
     def _warn(self, kind: str, source: str, pages: int = 0) -> None:
         self.warned[kind] += 1
@@ -254,9 +273,11 @@ def format_of(source: str) -> str:
 def group(failures: Iterable[FailedFile]) -> tuple[FailureGroup, ...]:
     """Failures by kind, each with what can be done about it; most frequent first."""
     by_kind: dict[str, list[FailedFile]] = {}
+    causes: dict[str, _Causes] = {}
     counts: Counter[str] = Counter()
     for failure in failures:
         counts[failure.kind] += 1
+        causes.setdefault(failure.kind, _Causes()).take(failure)
         examples = by_kind.setdefault(failure.kind, [])
         if len(examples) < _EXAMPLES:
             examples.append(failure)
@@ -269,9 +290,37 @@ def group(failures: Iterable[FailedFile]) -> tuple[FailureGroup, ...]:
                 Example(source=failure.source, message=failure.message, attempts=failure.attempts)
                 for failure in by_kind[kind]
             ),
+            causes=causes[kind].most_frequent(),
         )
         for kind, count in counts.most_common()
     )
+
+
+class _Causes:
+    """The messages of failures of one kind; beyond a hundred different ones the rest is not told apart."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._first: dict[str, FailedFile] = {}
+
+    def take(self, failure: FailedFile) -> None:
+        """Count one."""
+        cause = _VARYING.sub("…", failure.message)
+        if cause in self._first or len(self._first) < _CAUSES:
+            self._first.setdefault(cause, failure)
+            self._counts[cause] += 1
+
+    def most_frequent(self) -> tuple[Cause, ...]:
+        """The first three."""
+        return tuple(
+            Cause(
+                message=self._first[cause].message,
+                count=count,
+                example=self._first[cause].source,
+                hint=self._first[cause].hint,
+            )
+            for cause, count in self._counts.most_common(_EXAMPLES)
+        )
 
 
 def sentences(report: IngestReport) -> Iterator[str]:
@@ -332,8 +381,12 @@ def _given(report: IngestReport) -> Iterator[str]:
 def _failures(groups: Iterable[FailureGroup]) -> Iterator[str]:
     for group_ in groups:
         yield f"failed: {group_.kind}: {_count(group_.count, 'file')}{' — ' + group_.hint if group_.hint else ''}"
-        for example in group_.examples:
-            yield f"  {example.source}: {example.message}"
+        if group_.count <= len(group_.examples) or not group_.causes:
+            yield from (f"  {example.source}: {example.message}" for example in group_.examples)
+            continue
+        for cause in group_.causes:
+            hint = f" — {cause.hint}" if cause.hint and cause.hint != group_.hint else ""
+            yield f"  {cause.count:,} times: {cause.message} (e.g. {cause.example}){hint}"
 
 
 def _share(holds: IndexCounts) -> str:

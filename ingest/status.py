@@ -9,6 +9,7 @@ import msgspec
 
 from ingest.journal import FailedFile, Journal, RunRecord
 from ingest.report import IndexCounts, duration
+from ingest.snapshot import Snapshot
 from ingest.state import is_locked, journal_path, recorded_embedder
 from retrievers.settings import Settings
 
@@ -19,7 +20,7 @@ class RunningRun(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     seconds: float
     seen_seconds_ago: float
-    progress: dict[str, int | bool]
+    progress: Snapshot
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +65,7 @@ def _running(run: RunRecord) -> RunningRun:
         pid=run.pid,
         seconds=round(now - run.started, 1),
         seen_seconds_ago=round(now - run.seen, 1),
-        progress=msgspec.json.decode(run.progress, type=dict[str, int | bool]) if run.progress else {},
+        progress=msgspec.json.decode(run.progress, type=Snapshot) if run.progress else Snapshot(),
     )
 
 
@@ -93,8 +94,20 @@ def failure_lines(failures: Iterable[FailedFile]) -> Iterator[str]:
 
 
 def _progress(run: RunningRun) -> str:
-    done = ", ".join(f"{run.progress[key]:,} {key}" for key in ("files", "chunks", "vectors") if key in run.progress)
-    return f"process {run.pid} for {duration(run.seconds)}" + (f": {done}" if done else "")
+    now = run.progress
+    of = f" of {now.expected:,}" if now.expected else ""
+    parts = [
+        f"{now.files:,}{of} files ({now.files_per_second:,.0f}/s)",
+        f"{now.pages:,} pages ({now.pages_per_second:,.0f}/s)",
+    ]
+    if now.vectors_expected:
+        parts.append(f"{now.vectors:,} of {now.vectors_expected:,} chunks embedded ({now.vectors_per_second:,.0f}/s)")
+    if now.failed:
+        parts.append(f"{now.failed:,} failed")
+    if now.eta_seconds is not None:
+        parts.append(f"about {duration(now.eta_seconds)} left")
+    doing = "reading files" if now.stage == "text" else "embedding"
+    return f"process {run.pid} for {duration(run.seconds)}, {doing}: {', '.join(parts)}"
 
 
 def _listed(counts: dict[str, int]) -> str:
