@@ -12,6 +12,7 @@ import msgspec
 
 from ingest import passwords, stages, state, syncing, watching
 from ingest.addresses import url_of
+from ingest.causes import group
 from ingest.confining import confinement_of, folders_of, notes_of
 from ingest.estimate import Estimate, estimate, known_to
 from ingest.facts import Facts, open_facts
@@ -21,7 +22,7 @@ from ingest.journal import FailedFile, Journal
 from ingest.parsers import elements, ocr
 from ingest.pipeline import IngestRun
 from ingest.progress import Progress, Silent
-from ingest.report import IndexCounts, IngestReport, Tally, group
+from ingest.report import IndexCounts, IngestReport, Tally
 from ingest.settings import IngestSettings, cache_folder, usable_cpus
 from ingest.spool import Spool
 from ingest.state import OpenIndex, open_index, open_rebuilt

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ingest.causes import group
 from ingest.journal import FailedFile
 from ingest.recording import prometheus
-from ingest.report import IndexCounts, Tally, group
+from ingest.report import IndexCounts, Tally
 from ingest.snapshot import Snapshot, snapshot
 from ingest.status import RunningRun, Status, lines
 from tests.unit.ingest.conftest import Run

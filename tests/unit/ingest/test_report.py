@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.causes import group
 from ingest.journal import FailedFile
 from ingest.progress import Bars, LogLines, Silent, line
 from ingest.report import (
@@ -18,7 +19,6 @@ from ingest.report import (
     Tally,
     duration,
     format_of,
-    group,
     json_of,
     sentences,
     size,
