@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,15 @@ def test_what_was_recorded_before_a_kill_ends_with_a_whole_line(place: Place, tm
     assert wait_until_none_is_left(process.pid) == []
 
 
+def interrupted(process: subprocess.Popen[str]) -> str:
+    """Press Ctrl-C, again where it was lost (a shell may have it ignored); what the process says on stderr."""
+    for _ in range(5):
+        os.kill(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=10)[1]
+    raise AssertionError("Ctrl-C does not end it")
+
+
 @pytest.mark.parametrize("words", [["search", "budget"], ["show", "x"], ["replay", "PIPE"], ["ask", QUESTION]])
 def test_ctrl_c_at_any_moment_leaves_no_traceback(place: Place, words: list[str], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "run.jsonl")
@@ -119,14 +129,13 @@ def test_ctrl_c_at_any_moment_leaves_no_traceback(place: Place, words: list[str]
         else:
             process = place.start(*words)
         time.sleep(moment)
-        os.kill(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=10)
+        err = interrupted(process)
 
-        assert process.returncode in (130, -signal.SIGINT, 0, 3)
+        assert wait_until_none_is_left(process.pid) == []
+        if process.returncode == -signal.SIGINT or err.startswith("Fatal Python error: init_import_site"):
+            assert "in main" not in err  # it is Python itself that was still starting
+            continue
+        assert process.returncode in (130, 0, 3)
         if process.returncode == 130:
             assert "interrupted" in err
-        if process.returncode != -signal.SIGINT:  # that is Python itself, still starting
-            assert "Traceback" not in err
-        else:
-            assert "in main" not in err
-        assert wait_until_none_is_left(process.pid) == []
+        assert "Traceback" not in err
