@@ -26,6 +26,8 @@ _READ = _READ_FILE | _READ_DIR
 _WRITE = _READ | _WRITE_FILE | _CHANGE | _REFER | _TRUNCATE
 _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEVICE
 
+TRUNCATION_SINCE = 3
+"""The version that refuses to empty a file that may not be written; without it nothing does."""
 SIGNALS_SINCE = 6
 """The version that keeps signals inside; `seccomp` does it before."""
 

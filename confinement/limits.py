@@ -1,13 +1,15 @@
-"""Resource limits that a process sets on itself, and the tie to its parent."""
+"""Resource limits that a process sets on itself, and its ties to parent and children."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def lower(what: int, most: int) -> None:
@@ -27,3 +29,25 @@ def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that forked it ends (Linux; elsewhere nothing happens)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Have what the children of this process leave behind become its children, not init's (Linux, if it lists them)."""
+    if os.path.exists(_children_file()):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children() -> list[int]:
+    """The processes that are children of this one's main thread (Linux).
+
+    One may be left out while another ends; to be asked again whenever one has ended.
+    """
+    try:
+        with open(_children_file(), "rb") as listed:
+            return list(map(int, listed.read().split()))
+    except OSError:  # a kernel that does not list them, or another system
+        return []
+
+
+def _children_file() -> str:
+    return f"/proc/self/task/{os.getpid()}/children"

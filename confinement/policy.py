@@ -68,7 +68,7 @@ def confine(policy: Policy) -> Report:
         return Report(dict.fromkeys(_PROOFS, f"{sys.platform} has neither Landlock nor seccomp"))
     _forbid_new_privileges()
     failed: dict[str, str] = {}
-    for name, step in (("landlock", _confine_files), ("seccomp", _confine_calls)):
+    for name, step in _STEPS.items():
         try:
             if name in policy.without:
                 raise OSError(f"{name} is not to be used")
@@ -85,6 +85,11 @@ def _forbid_new_privileges() -> None:
 def _confine_files(policy: Policy) -> None:
     loaders = interpreters(policy.execute)
     landlock.restrict((*policy.read, f"/proc/{os.getpid()}"), (*policy.write, "/dev/null"), (*policy.execute, *loaders))
+
+
+def _confine_contents(policy: Policy) -> None:
+    if 0 < landlock.version() < landlock.TRUNCATION_SINCE:
+        raise OSError("before Linux 6.2 Landlock does not keep files from being emptied")
 
 
 def _confine_calls(policy: Policy) -> None:
@@ -105,10 +110,16 @@ def _no_reading(policy: Policy, failed: Mapping[str, str]) -> bool:
 
 def _no_writing(policy: Policy, failed: Mapping[str, str]) -> bool:
     """Tried beside the folders that are allowed."""
-    beside = [
-        os.path.join(os.path.dirname(os.path.abspath(folder)), f".tried-{os.getpid()}") for folder in policy.write
-    ]
-    return "landlock" not in failed and all(_is_denied(lambda path=path: _make(path)) for path in beside)  # type: ignore[misc]
+    parents = {os.path.dirname(os.path.realpath(folder)) for folder in policy.write}
+    outside = [parent for parent in parents if not _lies_in(parent, policy.write)]
+    beside = [os.path.join(parent, f".tried-{os.getpid()}") for parent in outside]
+    return not failed.keys() & {"landlock", "truncation"} and all(
+        _is_denied(lambda path=path: _make(path)) for path in beside
+    )  # type: ignore[misc]
+
+
+def _lies_in(path: str, folders: tuple[str, ...]) -> bool:
+    return any(os.path.commonpath([path, folder]) == folder for folder in map(os.path.realpath, folders))
 
 
 def _make(path: str) -> None:
@@ -144,9 +155,14 @@ def _is_denied(deed: Callable[[], object]) -> bool:
     return False
 
 
-_PROOFS: Mapping[str, tuple[tuple[Mechanism, ...], Callable[[Policy, Mapping[str, str]], bool]]] = {
+_STEPS: Mapping[str, Callable[[Policy], None]] = {
+    "landlock": _confine_files,
+    "truncation": _confine_contents,
+    "seccomp": _confine_calls,
+}
+_PROOFS: Mapping[str, tuple[tuple[str, ...], Callable[[Policy, Mapping[str, str]], bool]]] = {
     "reading": (("landlock",), _no_reading),
-    "writing": (("landlock",), _no_writing),
+    "writing": (("landlock", "truncation"), _no_writing),
     "programs": (("landlock",), _no_programs),
     "signals": (("landlock", "seccomp"), _no_signals),
     "network": (("seccomp",), _no_network),

@@ -15,12 +15,11 @@ from typing import IO
 from ingest import wire
 from ingest.errors import IngestError
 from ingest.nursery import BORN, FORK, KILL, News, Plan, receive_news, send_order, send_plan
+from ingest.settings import worker_environment
 from ingest.types import FailureKind, SourceFile
 
-_BOOT = (  # native libraries read the two variables as they are loaded: a process that forks must have one thread
-    "import os, sys, json; os.putenv('OPENBLAS_NUM_THREADS', '1'); os.putenv('TOKENIZERS_PARALLELISM', 'false'); "
-    "sys.path[:] = json.loads(sys.argv[2]); "
-    "from ingest.nursery import main; main(int(sys.argv[1]))"
+_BOOT = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[2]); from ingest.nursery import main; main(int(sys.argv[1]))"
 )
 _BUFFER_BYTES = 1 << 20
 _GRACE_SECONDS = 5.0
@@ -139,6 +138,7 @@ class Forker:
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
                 command,
+                env=worker_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

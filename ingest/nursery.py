@@ -2,7 +2,8 @@
 
 Started by exec, so never a fork of a process with threads; it has one thread of its own. Its parent asks for a worker
 by sending one end of a socket pair; the answer is a process id. When a worker is gone the parent is told how it ended
-and how large it was. When the parent is gone, however it went, so is everybody here.
+and how large it was. When the parent is gone, however it went, so is everybody here; what a worker has forked does not
+outlive it either.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from confinement import ScratchFolder
+from confinement import ScratchFolder, adopt_orphans, children
 from ingest import wire
 from ingest.types import Confinement, Limits
 from ingest.worker import Task, confine, limit, work
@@ -87,6 +88,7 @@ def _receive_plan(control: socket.socket) -> Plan:
 def main(control_fd: int) -> None:
     """Serve the process at the other end of `control_fd` until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    adopt_orphans()
     control = socket.socket(fileno=control_fd)  # open until the cause of a task that does not load is told
     plan = _receive_plan(control)
     task = plan.load()
@@ -157,20 +159,34 @@ class _Nursery:
         sys.exit(0)
 
     def _bury(self) -> None:
-        while self._children:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
-            if not pid:
-                return
+        while self._bury_one(os.WNOHANG):
+            pass
+        self._kill_orphans()
+
+    def _bury_one(self, options: int) -> bool:
+        """Whether there was one that has ended."""
+        try:
+            pid, status, usage = os.wait4(-1, options)
+        except ChildProcessError:
+            return False
+        if pid in self._children:
             self._children.discard(pid)
             self._scratch.remove(pid)
             code = os.waitstatus_to_exitcode(status)
             self._tell(News(GONE, pid, max(-code, 0), max(code, 0), usage.ru_maxrss * 1024))
+        return pid != 0
+
+    def _kill_orphans(self) -> None:
+        """End what workers have forked and left behind. What that leaves is found when it is buried."""
+        for pid in set(children()) - self._children:
+            with contextlib.suppress(OSError):  # it has become somebody else, which only unconfined workers' can
+                os.kill(pid, signal.SIGKILL)
 
     def _end(self) -> None:
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
-        for pid in self._children:
-            os.waitpid(pid, 0)
+        while self._bury_one(0):
+            self._kill_orphans()
         self._scratch.close()
 
     def _tell(self, news: News) -> None:

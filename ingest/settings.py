@@ -12,6 +12,15 @@ import msgspec
 from ingest.chunkers import LEAST_TOKENS
 
 _PARSING = ("file_pages", "file_characters", "ocr_page_seconds")
+_TOLD_TO_WORKERS = (
+    *("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TZDIR", "TMPDIR", "TEMP", "TMP", "TESSDATA_PREFIX"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MALLOC_ARENA_MAX", "DO_NOT_TRACK", "SCARF_NO_ANALYTICS"),
+    *("PYTHONHOME", "PYTHONPATH", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "PYTHONUTF8", "PYTHONHASHSEED", "PYTHONMALLOC"),
+    *("PYTHONWARNINGS", "PYTHONFAULTHANDLER", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+    *("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"),
+    *("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_RCFILE", "COVERAGE_FILE", "COVERAGE_CORE"),
+)
+_TOLD_TO_WORKERS_BEGIN = "LC_"
 
 
 class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,6 +117,18 @@ def tesseract_data_folder(environment: Mapping[str, str] | None = None) -> str:
     """Where the user's language data for tesseract lies; "" is its own place."""
     environment = os.environ if environment is None else environment
     return environment.get("TESSDATA_PREFIX", "")
+
+
+def worker_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What of the environment the processes that read files are told: no secret, whatever its name."""
+    environment = os.environ if environment is None else environment
+    told = {
+        name: value
+        for name, value in environment.items()
+        if name in _TOLD_TO_WORKERS or name.startswith(_TOLD_TO_WORKERS_BEGIN)
+    }
+    # native libraries read these two as they are loaded: a process that forks must have one thread
+    return told | {"OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def wants_plain_output(environment: Mapping[str, str] | None = None) -> bool:

@@ -51,11 +51,18 @@ def confine(confinement: Confinement, scratch: Path) -> wire.Confined:
     report = confine_process(
         Policy(
             read=(*libraries(), *plugin_folders(), *program_folders(confinement), *map(os.fsdecode, confinement.read)),
-            write=(str(scratch),),
+            write=(str(scratch), *_measurement_folders()),
             execute=confinement.execute,
         )
     )
     return wire.Confined(report.lacking)
+
+
+def _measurement_folders() -> list[str]:
+    """Where coverage keeps what it measures in this process; none unless it does."""
+    coverage = sys.modules.get("coverage")
+    measuring = coverage.Coverage.current() if coverage is not None else None
+    return [os.path.dirname(measuring.get_data().data_filename())] if measuring is not None else []
 
 
 def program_folders(confinement: Confinement) -> list[str]:

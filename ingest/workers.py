@@ -17,7 +17,7 @@ from typing import TypeAlias
 import msgspec
 
 from ingest import wire
-from ingest.errors import IngestError
+from ingest.errors import ConfigError
 from ingest.forking import Forker, Worker
 from ingest.nursery import GONE, News, Plan
 from ingest.types import Confinement, Failure, FailureKind, Limits, ParsedFile, SourceFile
@@ -84,6 +84,7 @@ class WorkerPool:
 
         Raises:
             IngestError: no worker can be started on this machine.
+            ConfigError: workers are to be confined, and this system cannot do all of it.
         """
         waiting = iter(files)
         more = True
@@ -198,7 +199,7 @@ class WorkerPool:
         self.lacking |= report.lacking
         if report.lacking and self._confinement.mode == "require":
             claims = "; ".join(f"{claim}: {why}" for claim, why in report.lacking.items())
-            raise IngestError(f"workers cannot be confined here ({claims})", hint='set `[ingest] confine = "auto"`')
+            raise ConfigError(f"workers cannot be confined here ({claims})", hint='set `[ingest] confine = "auto"`')
 
     def _settle(self, worker: Worker, report: wire.Piece | wire.Failed) -> Outcome:
         outcome = report.outcome(worker.orders[0])

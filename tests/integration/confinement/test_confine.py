@@ -208,3 +208,9 @@ def test_the_report_says_what_is_open_without_seccomp() -> None:
 
 def test_with_neither_everything_is_said_to_be_open() -> None:
     assert lacking("landlock", "seccomp", execute=(TRUE,)) == "network programs reading signals system calls writing"
+
+
+def test_a_kernel_that_lets_files_be_emptied_does_not_hold_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("confinement.landlock.version", lambda: 2)
+    said = in_a_fork(Policy(read=libraries()), lambda report: report.lacking)
+    assert said == "{'writing': 'before Linux 6.2 Landlock does not keep files from being emptied'}"

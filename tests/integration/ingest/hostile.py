@@ -39,6 +39,10 @@ def read(file: SourceFile) -> Iterator[Read]:
     if deed == "halfway":
         yield from (a_document(f"{file.source}#{number}", "x") for number in range(300))
         os.kill(os.getpid(), signal.SIGSEGV)
+    if deed == "environment":
+        yield a_document(file.source, f"{dict(os.environ)} {Path('/proc/self/environ').read_text()}")
+    if deed == "orphan":
+        yield a_document(file.source, str(an_orphan()))
     yield a_document(file.source, "x" * 5_000_000 if deed == "large" else f"read by {os.getpid()}")
 
 
@@ -134,6 +138,19 @@ def chatter() -> None:
 def call_home() -> None:
     with socket.socket() as connection:
         connection.connect(("127.0.0.1", 9))
+
+
+def an_orphan() -> int:
+    """A process of its own session, two forks away, that sleeps."""
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        os.setsid()
+        orphan = os.fork()
+        os.write(writer, f"{orphan or os.getpid()} ".encode())
+        time.sleep(0 if orphan else 1_000)
+        os._exit(0)
+    os.waitpid(child, 0)
+    return int(os.read(reader, 64).split()[0])
 
 
 def spool() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -11,6 +14,8 @@ import pytest
 from ingest.sources import find
 from ingest.types import Confinement, Failure, Limits, ParsedFile, SourceFile
 from ingest.workers import Outcome, WorkerPool
+from tests.integration.ingest.corpus import environment
+from tests.integration.ingest.test_workers import a_file, family_of, is_alive, wait_until_gone
 
 pytestmark = [
     pytest.mark.integration,
@@ -75,3 +80,129 @@ def test_a_worker_has_a_scratch_folder_that_goes_with_it(tmp_path: Path, monkeyp
     assert isinstance(read, ParsedFile)
     assert isinstance(died, Failure)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_secret_of_the_environment_is_in_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-user")
+    monkeypatch.setenv("RLM_SEARCH_PASSWORD", "open-sesame")
+    monkeypatch.setenv("LC_TIME", "C.UTF-8")
+    with WorkerPool(1, task=TASK) as pool:
+        (read,) = pool.run([a_file("environment")])
+    assert isinstance(read, ParsedFile)
+    seen = read.documents[0].document.text
+    assert "sk-of-the-user" not in seen
+    assert "open-sesame" not in seen
+    assert "C.UTF-8" in seen
+
+
+# What a worker leaves behind
+
+
+@pytest.mark.parametrize("end", ["leave", "killed"])
+def test_what_a_worker_has_forked_does_not_outlive_it(end: str) -> None:
+    with WorkerPool(1, task=TASK, confinement=Confinement(mode="off")) as pool:
+        run = pool.run(map(a_file, ["orphan", end, "good"]))
+        read, *_ = run
+        assert isinstance(read, ParsedFile)
+        assert wait_until_gone([int(read.documents[0].document.text)])
+
+
+def test_nor_does_it_outlive_the_pool() -> None:
+    with WorkerPool(1, task=TASK, confinement=Confinement(execute=(sys.executable,))) as pool:
+        (read,) = pool.run([a_file("orphan")])
+        assert isinstance(read, ParsedFile)
+        orphan = int(read.documents[0].document.text)
+        assert is_alive(orphan)
+        family = family_of(os.getpid())
+        assert orphan in family
+    assert not [pid for pid in family if is_alive(pid)]
+
+
+# Measuring
+
+
+def test_what_confined_workers_run_is_measured(tmp_path: Path) -> None:
+    for name in ("archive", "measured"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "archive" / "a.txt").write_text("The ferry leaves at nine.")
+    script = tmp_path / "measured" / "script.py"
+    script.write_text(
+        "from ingest.sources import find\n"
+        "from tests.integration.ingest.test_confined_workers import *\n"
+        "root = Path('../archive').resolve()\n"
+        "with WorkerPool(1, confinement=below(root)) as pool:\n"
+        "    assert [type(outcome) for outcome in pool.run(find([root]))] == [ParsedFile]\n"
+        "    print(json.dumps(pool.lacking))\n"
+    )
+    (tmp_path / "measured" / "coveragerc").write_text(
+        "[run]\nparallel = true\npatch = subprocess\nsource_pkgs = ingest\n"
+    )
+    coverage = [sys.executable, "-m", "coverage"]
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [*coverage, *arguments],
+            cwd=tmp_path / "measured",
+            env={**unmeasured, "PYTHONPATH": str(Path(__file__).parents[3])},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    lacking = json.loads(run("run", "--rcfile=coveragerc", "script.py"))
+    run("combine", "--rcfile=coveragerc")
+    run("json", "--rcfile=coveragerc", "-o", "lines.json")
+    if lacking:
+        pytest.skip(f"this system cannot confine: {lacking}")
+    files = json.loads((tmp_path / "measured" / "lines.json").read_text())["files"]
+    (functions,) = [found["functions"] for name, found in files.items() if name.endswith("ingest/parsers/text.py")]
+    assert functions["parse"]["executed_lines"]
+
+
+# Systems that cannot
+
+LANDLOCK_CREATE_RULESET = 444
+WITHOUT_LANDLOCK = f"""
+import ctypes, struct
+steps = (0x20, 0, 0, 0), (0x15, 0, 1, {LANDLOCK_CREATE_RULESET}), (0x06, 0, 0, 0x00050026), (0x06, 0, 0, 0x7FFF0000)
+packed = b"".join(struct.pack("=HBBI", *step) for step in steps)  # for that one ENOSYS
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(Program(4, packed)), 0, 0) == 0
+from ingest.__main__ import main
+main()
+"""
+
+
+def ingest_without_landlock(home: Path, mode: str) -> subprocess.CompletedProcess[str]:
+    """The command, as it runs on a kernel that has no Landlock."""
+    archive = home / "archive"
+    archive.mkdir()
+    (archive / "a.txt").write_text("The ferry leaves at nine.")
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_LANDLOCK, str(archive), "--index", "index", "--embedder", "none", "--json"],
+        cwd=home,
+        env=environment(home, RLM_SEARCH_INGEST__CONFINE=mode, PYTHONPATH=str(Path(__file__).parents[3])),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_where_workers_must_be_confined_and_cannot_nothing_is_read(tmp_path: Path) -> None:
+    done = ingest_without_landlock(tmp_path, "require")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "the kernel offers no Landlock" in done.stderr
+    assert 'confine = "auto"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_where_they_cannot_and_need_not_the_report_says_so_once(tmp_path: Path) -> None:
+    done = ingest_without_landlock(tmp_path, "auto")
+    report = json.loads(done.stdout)
+    (note,) = report["notes"]
+    assert "not fully confined: reading, writing, programs (the kernel offers no Landlock)" in note
+    assert (done.returncode, report["documents"]) == (0, 1)

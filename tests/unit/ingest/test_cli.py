@@ -15,7 +15,15 @@ import pytest
 
 from ingest.endings import explain
 from ingest.errors import ConfigError
-from ingest.settings import IngestSettings, cache_folder, state_folder, usable_cpus, wants_colour, wants_plain_output
+from ingest.settings import (
+    IngestSettings,
+    cache_folder,
+    state_folder,
+    usable_cpus,
+    wants_colour,
+    wants_plain_output,
+    worker_environment,
+)
 from ingest.signals import Signals, Stopped
 from retrievers.embedded import EmbeddedRetriever
 from retrievers.errors import ConfigError as RetrieverConfigError
@@ -247,3 +255,12 @@ def test_folders_follow_the_environment() -> None:
     assert (wants_plain_output({"TERM": "dumb"}), wants_plain_output({})) == (True, False)
     assert (wants_colour({"NO_COLOR": "1"}), wants_colour({})) == (False, True)
     assert usable_cpus() >= 1
+
+
+def test_workers_are_told_where_things_are_and_no_secret() -> None:
+    users = {"PATH": "/bin", "LC_ALL": "C.UTF-8", "OPENAI_API_KEY": "sk-1", "RLM_SEARCH_PASSWORD": "x"}
+
+    told = worker_environment(users)
+
+    assert told["OPENBLAS_NUM_THREADS"] == "1"
+    assert {name: told[name] for name in told.keys() & users.keys()} == {"PATH": "/bin", "LC_ALL": "C.UTF-8"}
