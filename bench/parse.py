@@ -5,7 +5,7 @@ row's: 1 is as fast as bare PDFium. `start` is the time until the first file can
 ratio.
 The bare loop opens each file, takes the text of each page as it comes, and drops it. The parse stage hashes the file,
 cleans the text, reads metadata, outline and labels, looks for scans, names the language and hands the document over;
-the last row also cuts it into chunks.
+the last row also cuts it into chunks. Its processes are confined as those of a run are.
 
     RLM_SEARCH_TEST_DATA=… python -m bench.parse [--rounds 3] [--processes 2] [--json]
 """
@@ -25,7 +25,7 @@ from contextlib import contextmanager
 
 from bench.beir import data_folder
 from ingest.sources import find
-from ingest.types import ParsedFile, SourceFile
+from ingest.types import Confinement, ParsedFile, SourceFile
 from ingest.workers import WorkerPool
 
 Row = dict[str, float]
@@ -135,11 +135,14 @@ def chunked(files: list[SourceFile], processes: int) -> Row:
 def pooled(files: list[SourceFile], processes: int, *, chunk: bool) -> Row:
     row: Row = {}
     before, started = cpu_seconds(), time.perf_counter()
-    with WorkerPool(processes, options={"chunk": chunk}) as pool:
+    confinement = Confinement(read=tuple({os.fsencode(os.path.realpath(file.path.parent)) for file in files}))
+    with WorkerPool(processes, options={"chunk": chunk}, confinement=confinement) as pool:
         pages_of(pool, [files[-1]] * processes)
         row["start"] = time.perf_counter() - started
         with measured(row):
             row["pages"] = pages_of(pool, files)
+        if pool.lacking:
+            sys.exit(f"this system cannot confine what is measured: {pool.lacking}")
     row["cpu"] = cpu_seconds() - before
     return row
 

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 from confinement import landlock, seccomp
@@ -111,11 +112,10 @@ def _no_reading(policy: Policy, failed: Mapping[str, str]) -> bool:
 def _no_writing(policy: Policy, failed: Mapping[str, str]) -> bool:
     """Tried beside the folders that are allowed."""
     parents = {os.path.dirname(os.path.realpath(folder)) for folder in policy.write}
-    outside = [parent for parent in parents if not _lies_in(parent, policy.write)]
-    beside = [os.path.join(parent, f".tried-{os.getpid()}") for parent in outside]
-    return not failed.keys() & {"landlock", "truncation"} and all(
-        _is_denied(lambda path=path: _make(path)) for path in beside
-    )  # type: ignore[misc]
+    beside = [os.path.join(parent, f".tried-{os.getpid()}") for parent in parents if not _lies_in(parent, policy.write)]
+    return failed.keys().isdisjoint(("landlock", "truncation")) and all(
+        _is_denied(partial(_make, path)) for path in beside
+    )
 
 
 def _lies_in(path: str, folders: tuple[str, ...]) -> bool:
