@@ -31,3 +31,23 @@ def is_gone(path: bytes) -> bool:
 def is_readable_folder(path: bytes) -> bool:
     """A folder whose names can be listed."""
     return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
+
+
+def inside(path: bytes) -> tuple[bytes, bytes]:
+    """The bounds of what lies in a file: `path!/…`."""
+    return path + b"!/", path + b"!0"
+
+
+def file_of(path: bytes) -> bytes:
+    """The file that something lies in, itself where it lies in a folder."""
+    end = path.find(b"!/")
+    while end >= 0:
+        if not os.path.isdir(path[:end]) and not os.path.isdir(path[: end + 1]):
+            return path[:end]
+        end = path.find(b"!/", end + 1)
+    return path
+
+
+def is_past(path: bytes) -> bool:
+    """A failure of it stands no longer: its file is gone, or it is a folder that can be listed now."""
+    return is_gone(file_of(path)) or is_readable_folder(path)

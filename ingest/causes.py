@@ -21,7 +21,7 @@ WHAT_TO_DO = {
     "crashed": "`ingest retry --kind crashed`, then leave the file out with --exclude",
     "unreadable": "make the file readable and run the same command again",
     "vanished": "run the same command again",
-    "too-large": "split the file, or raise `file_size_mb` in the table [ingest]",
+    "too-large": "split or unpack the file, or raise `file_size_mb` or the limits `archive_…` in the table [ingest]",
     "embed": "its text can be searched; run the same command again for its vectors",
     "write": "run the same command again",
 }

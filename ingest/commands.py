@@ -19,6 +19,7 @@ from ingest.facts import Facts, open_facts
 from ingest.finding import Finding, failed_files, folders_to_sync
 from ingest.forgetting import Forgotten, forget
 from ingest.journal import FailedFile, Journal
+from ingest.members import MemberCounts
 from ingest.parsers import elements, ocr
 from ingest.pipeline import IngestRun
 from ingest.progress import Progress, Silent
@@ -270,6 +271,10 @@ def parser_options(table: IngestSettings, given_passwords: Sequence[str] = ()) -
         id_field=table.id_field,
         title_field=table.title_field,
         text_fields=table.text_field,
+        archive_depth=table.archive_depth,
+        archive_files=table.archive_files,
+        archive_ratio=table.archive_ratio,
+        archive_bytes=table.archive_mb << 20,
     )
 
 
@@ -322,6 +327,7 @@ def _report(
         formats=tally.formats,
         failures=group(index.journal.failures()),
         warnings=tally.warning_groups(),
+        members=MemberCounts(**tally.members),
         notes=(*_notes(index), *notes),
         metadata=facts.sidecar_counts(index.journal.holdings.is_written_as),
         path_fields=facts.template_counts(),

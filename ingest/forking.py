@@ -35,6 +35,7 @@ class Worker:
         deadline: on the pool's clock, for the file in hand.
         baseline_bytes: resident memory that it was born with.
         doom: why the pool has killed it.
+        place: the file inside the file in hand that it reads.
         has_begun: part of what the file in hand holds was handed out.
         excused: it said what failed and ends by itself, so the next file is not to blame.
     """
@@ -49,6 +50,7 @@ class Worker:
     doom: FailureKind | None = None
     has_begun: bool = False
     excused: bool = False
+    place: wire.Place | None = None
 
     def ordered_bytes(self) -> int:
         """Size of the files that it holds."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from ingest.addresses import is_gone, is_readable_folder, url_of
+from ingest.addresses import file_of, inside, is_past, url_of
 from ingest.database import Database
 from ingest.holdings import HOLDINGS_SCHEMA, Holdings
 from ingest.near_duplicates import NEAR_DUPLICATES_SCHEMA, NearDuplicates
@@ -59,6 +59,7 @@ class Claim:
 
 
 _BELOW = "(path = ? OR (path >= ? AND path < ?))"
+_INSIDE = "(path >= ? AND path < ?)"
 
 _WARNED = "state IN ('text', 'vectors', 'empty') AND instr(',' || warnings || ',', ',' || ?1 || ',')"
 
@@ -198,6 +199,8 @@ class Journal:
                 return Claim(file=file, known=state)
             if not is_told_the_same:
                 self.holdings.mark_unread(path)  # its documents are to be written anew, whatever its bytes
+        if fingerprint not in ("", file.fingerprint):
+            self._execute(f"UPDATE files SET attempts = 0 WHERE {_INSIDE}", inside(path))  # noqa: S608 - a constant
         self._execute(
             "UPDATE files SET state = 'claimed', run = ?, size = ?, attempts = iif(fingerprint = ?, attempts, 0),"
             " fingerprint = ? WHERE path = ?",
@@ -221,7 +224,9 @@ class Journal:
         self._execute("UPDATE files SET generation = ? WHERE path = ?", (self.run, path))
 
     def finish(self, end: FileEnd, reader: str) -> None:
-        """A file was read and its documents are written."""
+        """A file was read and its documents are written; what failed inside it before stands no longer."""
+        path = path_key(end.file.path)
+        self._execute(f"DELETE FROM files WHERE {_INSIDE} AND run < ?", (*inside(path), self.run))  # noqa: S608 - a constant
         self._execute(
             "UPDATE files SET state = ?, reader = ?, kind = '', stage = '', message = '', hint = '', transient = 0,"
             " attempts = 0, documents = ?, pages = ?, warnings = ?, seconds = ? WHERE path = ?",
@@ -232,7 +237,7 @@ class Journal:
                 end.pages,
                 ",".join(sorted(set(end.warnings))),
                 end.seconds,
-                path_key(end.file.path),
+                path,
             ),
         )
 
@@ -262,11 +267,13 @@ class Journal:
                 failure.seconds,
             ),
         )
+        if failure.transient and failure.file and failure.file.path != failure.path:
+            self.read_again(path_key(failure.file.path))
 
     def queue_again(self, kinds: Sequence[str] = ()) -> list[tuple[Path, str]]:
         """Queue failed files again, of all kinds or of these; gives path and source of each.
 
-        With `kinds` also files that were read with a warning of such a kind.
+        With `kinds` also files that were read with a warning of such a kind. For what failed inside a file, the file.
         """
         where, arguments = _failed(kinds)
         with self.transaction():
@@ -274,7 +281,15 @@ class Journal:
             self._execute(f"UPDATE files SET state = 'queued' WHERE {where}", arguments)  # noqa: S608 - placeholders only
             for kind in kinds:
                 rows += self._queue_warned(kind)
-        return [(Path(os.fsdecode(path)), source) for path, source in rows]
+            rows = [self._queue_outer(path, source) for path, source in rows]
+        return [(Path(os.fsdecode(path)), source) for path, source in dict.fromkeys(rows)]
+
+    def _queue_outer(self, path: bytes, source: str) -> tuple[bytes, str]:
+        outer = file_of(path)
+        if outer != path:
+            self.read_again(outer)
+            (source,) = self._execute("SELECT source FROM files WHERE path = ?", (outer,)).fetchone() or (source,)
+        return outer, source
 
     def _queue_warned(self, kind: str) -> list[tuple[bytes, str]]:
         """Let files be read again that were read with this warning, and their documents be written anew."""
@@ -309,7 +324,7 @@ class Journal:
         rows = self._execute(
             "SELECT path FROM files WHERE state IN ('failed', 'queued', 'claimed') AND run < ?", (self.run,)
         )
-        self.forget_files([path for (path,) in rows.fetchall() if is_gone(path) or is_readable_folder(path)])
+        self.forget_files([path for (path,) in rows.fetchall() if is_past(path)])
 
     def files_by_state(self) -> dict[str, int]:
         """How many files are in each state."""
@@ -337,7 +352,7 @@ class Journal:
     def forget_files(self, paths: Iterable[bytes]) -> None:
         """Drop files, so that they are read again when they are found again."""
         for path in paths:
-            self._execute("DELETE FROM files WHERE path = ?", (path,))
+            self._execute(f"DELETE FROM files WHERE path = ? OR {_INSIDE}", (path, *inside(path)))  # noqa: S608 - a constant
 
     def mark_vectors(self, document_ids: Iterable[str]) -> None:
         """These documents have their vectors; a file all of whose documents have them is complete."""

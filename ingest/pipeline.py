@@ -237,6 +237,9 @@ class IngestRun:
         if self._embedding:
             self.tally.vectors_expected += sum(len(item.chunks) for item in parsed.documents)
         self._batched.add(parsed)
+        for failure in parsed.failures:
+            self._progress.failed(failure)
+            self._batched.fail_member(failure)
         path = path_key(parsed.file.path)
         partial = self._partials.setdefault(path, _Partial())
         partial.documents += len(parsed.documents)

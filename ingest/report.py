@@ -12,8 +12,10 @@ import msgspec
 
 from ingest.causes import FailureGroup
 from ingest.facts import TemplateCounts
+from ingest.members import MemberCounts
 from ingest.sidecar import SidecarCounts
-from ingest.types import Failure, ParsedFile
+from ingest.types import Failure, ParsedFile, is_inside
+from retrievers.types import IndexedDocument
 
 _EXAMPLES = 3
 _FORMATS = 40  # names like log.1, log.2 … would be a format each
@@ -85,6 +87,7 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
         removed: documents whose files were gone.
         metadata: how the file of metadata has fitted; None without one.
         path_fields: how the path templates have fitted; None without any.
+        members: files inside others, such as archives and mails; they are not among `files`.
     """
 
     index: str
@@ -106,6 +109,7 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
     removed: int = 0
     metadata: SidecarCounts | None = None
     path_fields: TemplateCounts | None = None
+    members: MemberCounts = MemberCounts()
 
     @property
     def exit_code(self) -> int:
@@ -133,6 +137,7 @@ class Tally:
     vectors: int = 0
     vectors_expected: int = 0
     removed: int = 0
+    members: Counter[str] = field(default_factory=Counter)
     formats: dict[str, FormatCount] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
     warned: Counter[str] = field(default_factory=Counter)
@@ -153,14 +158,10 @@ class Tally:
     def take(self, parsed: ParsedFile) -> None:
         """Count what was read of a file."""
         chunks = sum(len(item.chunks) for item in parsed.documents)
-        name = format_of(parsed.file.source)
-        if name not in self.formats and len(self.formats) >= _FORMATS:
-            name = "others"
-        count = self.formats.setdefault(name, FormatCount())
+        count = self._count_of(parsed.file.source)
         count.files += parsed.last
-        count.documents += len(parsed.documents)
-        count.pages += parsed.pages
-        count.chunks += chunks
+        for item in parsed.documents:
+            self._count_document(item, parsed.file.source)
         count.bytes += parsed.bytes_read
         count.parse_seconds += parsed.seconds
         self.read += parsed.last
@@ -170,6 +171,30 @@ class Tally:
         self.bytes += parsed.bytes_read
         for warned in parsed.warnings:
             self._warn(warned.kind, warned.source, warned.pages)
+
+        for failure in parsed.failures:
+            self._fail_member(failure)
+
+    def _count_document(self, item: IndexedDocument, outer: str) -> None:
+        """Under the format of the file that it was read from, be that inside another."""
+        inside = is_inside(item.document.source, outer)
+        count = self._count_of(item.document.source.partition("#")[0] if inside else outer)
+        count.documents += 1
+        count.pages += len(item.document.pages) or 1
+        count.chunks += len(item.chunks)
+        self.members["documents"] += inside
+
+    def _count_of(self, source: str) -> FormatCount:
+        name = format_of(source)
+        if name not in self.formats and len(self.formats) >= _FORMATS:
+            name = "others"
+        return self.formats.setdefault(name, FormatCount())
+
+    def _fail_member(self, failure: Failure) -> None:
+        is_unsupported = failure.kind == "unsupported"
+        self.members["unsupported" if is_unsupported else "failed"] += 1
+        if is_unsupported:
+            self._warn("unsupported", failure.source)
 
     def fail(self, failure: Failure) -> None:
         """Count a file that cannot be had."""
@@ -240,6 +265,8 @@ def sentences(report: IngestReport) -> Iterator[str]:
     others = {"unchanged": files.unchanged, "not read yet": files.unfinished}
     if any(others.values()):
         yield ", ".join(f"{count:,} {name}" for name, count in others.items() if count)
+    if report.members != MemberCounts():
+        yield report.members.sentence()
     if report.removed:
         yield f"{_count(report.removed, 'document')} removed: no file holds them any more"
     for warning in report.warnings:

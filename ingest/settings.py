@@ -11,7 +11,7 @@ import msgspec
 
 from ingest.chunkers import LEAST_TOKENS
 
-_PARSING = ("file_pages", "file_characters", "ocr_page_seconds")
+_PARSING = ("file_pages", "file_characters", "archive_files", "archive_ratio", "archive_mb", "ocr_page_seconds")
 _TOLD_TO_WORKERS = (
     *("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TZDIR", "TMPDIR", "TEMP", "TMP", "TESSDATA_PREFIX"),
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MALLOC_ARENA_MAX", "DO_NOT_TRACK", "SCARF_NO_ANALYTICS"),
@@ -38,6 +38,10 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         file_size_mb: larger files are not read.
         file_pages: pages that are read of one file at most.
         file_characters: characters that are read of one file at most.
+        archive_depth: how deep files are read that lie in files; 0 leaves archives and attachments unread.
+        archive_files: files that are read of one archive at most, those of archives inside it included.
+        archive_ratio: what unpacks to more than so many times its size is a bomb.
+        archive_mb: that are unpacked of one archive at most.
         passwords_file: names a file of passwords, one a line, that are tried on encrypted files; "" is none.
         metadata: names a file of metadata, csv or jsonl, whose rows are joined by path or id; "" is none.
         path_fields: templates of names or paths that give fields, e.g. `{company}_{year:int}_{form}.pdf`.
@@ -65,6 +69,10 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     file_size_mb: int = 2048
     file_pages: int = 50_000
     file_characters: int = 200_000_000
+    archive_depth: int = 5
+    archive_files: int = 100_000
+    archive_ratio: int = 200
+    archive_mb: int = 8192
     passwords_file: str = ""
     metadata: str = ""
     path_fields: tuple[str, ...] = ()

@@ -9,16 +9,18 @@ import msgspec
 
 from ingest import chunkers, parsers
 from ingest.chunkers.furniture import furniture_of
+from ingest.enclosed import Place, Walk
 from ingest.identity import document_id, file_metadata, storable, storable_metadata, title_of
 from ingest.language import identifier, language_of
 from ingest.parsers import elements
 from ingest.protocols import Chunker
 from ingest.sketches import sketch_of
-from ingest.types import Enclosed, Parsed, ParserOptions, SourceFile, Warned
-from ingest.worker import Task
-from retrievers.types import Chunk, Document, IndexedDocument
+from ingest.types import Entered, MemberFailed, Parsed, ParserOptions, SourceFile, Warned
+from ingest.worker import Item, Task
+from retrievers.types import Chunk, Document, IndexedDocument, MetadataValue
 
 _STAGES_VERSION = "2"
+_IN_A_FOLDER = Place()
 _MESSAGES = {
     "empty": "it holds no text",
     "needs-ocr": "pages of it are pictures that were not read",
@@ -56,12 +58,13 @@ def reader(
         elements.prepare(options.unstructured)
     chunker = chunkers.load(max_tokens=max_tokens) if chunk else None
 
-    def read(file: SourceFile) -> Iterator[tuple[IndexedDocument, tuple[Warned, ...]]]:
-        parse = parsers.parser_for(file.path, options)
-        for parsed in parse(file.path, options):
-            if isinstance(parsed, Enclosed):
+    def read(file: SourceFile) -> Iterator[Item]:
+        for item in Walk(file, options, id_of).items():
+            if isinstance(item, Entered | MemberFailed):
+                yield item
                 continue
-            document = identify(parsed, file)
+            parsed, lies_in, place = item
+            document = identify(parsed, lies_in, place)
             made = sketch_of(document.text) if sketch else b""
             indexed = IndexedDocument(document=document, chunks=_chunks(chunker, document), sketch=made)
             yield indexed, _warnings(parsed, document)
@@ -69,7 +72,7 @@ def reader(
     return read
 
 
-def identify(parsed: Parsed, file: SourceFile) -> Document:
+def identify(parsed: Parsed, file: SourceFile, place: Place = _IN_A_FOLDER) -> Document:
     """The document with its id, title, language and metadata, clean enough for any index."""
     content_hash = parsed.content_hash or _hash_of(file)
     of_file = file_metadata(file)
@@ -90,9 +93,19 @@ def identify(parsed: Parsed, file: SourceFile) -> Document:
         page_labels=labels,
         headings=parsed.headings if text else (),
         language=parsed.language or language_of(text),
-        metadata=storable_metadata({**of_file, **parsed.metadata}),
+        metadata=storable_metadata({**of_file, **parsed.metadata, **_whereabouts(place)}),
         furniture=furniture_of(text, pages, labels),
     )
+
+
+def id_of(parsed: Parsed, file: SourceFile) -> str:
+    """The id that the document has by itself."""
+    name = str(file_metadata(file)["name"])
+    return storable(parsed.record_id) or document_id(name, parsed.content_hash or _hash_of(file))
+
+
+def _whereabouts(place: Place) -> dict[str, MetadataValue]:
+    return {"container": place.container, "parent": place.parent}
 
 
 def _hash_of(file: SourceFile) -> str:

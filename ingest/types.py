@@ -22,6 +22,9 @@ FailureKind: TypeAlias = Literal[
     "embed",  # the embedder failed
     "write",  # the index failed
 ]
+INSIDE = "!/"
+"""Between the source of a file and the name of one that lies in it."""
+
 Stage: TypeAlias = Literal["find", "parse", "chunk", "embed", "write"]
 
 
@@ -37,6 +40,7 @@ class SourceFile:
         url: where a remote file is fetched from; it may hold credentials, so it is never shown.
         spooled: where a remote file lies for the moment.
         given: metadata from its path and from a file of metadata; it takes precedence over what the file says itself.
+        begin: position of the first file inside it that is to be read; what lies before it was read already.
     """
 
     path: Path
@@ -47,6 +51,7 @@ class SourceFile:
     url: str = field(default="", repr=False)
     spooled: Path | None = None
     given: Mapping[str, MetadataValue] = field(default_factory=dict)
+    begin: tuple[int, ...] = ()
 
     @property
     def readable(self) -> Path:
@@ -96,13 +101,38 @@ class Enclosed:
         name: its path inside the enclosing file, as that says: it may be anything, and is never opened as a path.
         open: its content as a binary stream; called at most once, and before the parser is asked for the next.
         size: bytes that it claims to have, 0 where nothing is said; what is read is counted, and not believed.
+        packed: bytes that it takes up in the enclosing file, 0 where nothing is said.
         mtime_ns: when it was last written to, 0 where nothing is said.
     """
 
     name: str
     open: Callable[[], BinaryIO]
     size: int = 0
+    packed: int = 0
     mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """What is read from now on lies inside the file in hand.
+
+    Attributes:
+        source: as `outer.zip!/inner/name.pdf`; the file in hand itself after the last of its members.
+        position: numbers of the items of the parsers, from the outside in; empty for the file in hand itself.
+        size: bytes that it claims to have.
+    """
+
+    source: str
+    position: tuple[int, ...]
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberFailed:
+    """A file inside another could not be read; the others go on."""
+
+    source: str
+    error: Exception
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +171,10 @@ class ParserOptions:
         id_field: the field of a record that is its id, "" for `_id` or `id`; a dot leads into objects.
         title_field: the field that is its title, "" for `title`.
         text_fields: the fields that are its text, in order; none for `text`, `content` or `body`.
+        archive_depth: how deep files may lie in files; 1 is an archive without archives in it.
+        archive_files: files that are read of one file at most.
+        archive_ratio: a file inside another may be so many times larger than what it is packed in.
+        archive_bytes: that may be unpacked of one file.
     """
 
     passwords: tuple[str, ...] = field(default=(), repr=False)
@@ -151,6 +185,10 @@ class ParserOptions:
     id_field: str = ""
     title_field: str = ""
     text_fields: tuple[str, ...] = ()
+    archive_depth: int = 5
+    archive_files: int = 100_000
+    archive_ratio: int = 200
+    archive_bytes: int = 8 << 30
 
 
 DEFAULT_OPTIONS = ParserOptions()
@@ -181,11 +219,13 @@ class ParsedFile:
         documents: ready to be written, without vectors.
         seconds: CPU seconds that the worker spent on this piece.
         bytes_read: size of the file, on its last piece, else 0.
+        failures: files inside it that could not be read.
     """
 
     file: SourceFile
     documents: Sequence[IndexedDocument]
     warnings: Sequence[Warned] = ()
+    failures: Sequence[Failure] = ()
     seconds: float = 0.0
     bytes_read: int = 0
     last: bool = True
@@ -201,7 +241,8 @@ class Failure:
     """One file (or folder, at stage `find`) that could not be had, and why.
 
     Attributes:
-        file: None for a folder that could not be listed.
+        path: of a file inside another: that of the outer file, `!/` and its name.
+        file: None for a folder that could not be listed; the outer file of one inside another.
         hint: what to do about it, "" where nothing can be said.
         transient: trying again may help.
     """
@@ -215,6 +256,11 @@ class Failure:
     transient: bool = False
     file: SourceFile | None = None
     seconds: float = 0.0
+
+
+def is_inside(source: str, outer: str) -> bool:
+    """A document of this source was read from a file inside the file of source `outer`."""
+    return source.startswith(outer + INSIDE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

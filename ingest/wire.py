@@ -32,11 +32,12 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
     size: int
     mtime_ns: int
     fingerprint: str
+    begin: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, file: SourceFile) -> Order:
         """The order to read this file."""
-        return cls(os.fsencode(file.readable), file.source, file.size, file.mtime_ns, file.fingerprint)
+        return cls(os.fsencode(file.readable), file.source, file.size, file.mtime_ns, file.fingerprint, file.begin)
 
     def file(self) -> SourceFile:
         """The file to read."""
@@ -46,6 +47,7 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
             size=self.size,
             mtime_ns=self.mtime_ns,
             fingerprint=self.fingerprint,
+            begin=self.begin,
         )
 
 
@@ -89,6 +91,31 @@ def spans(document: Document, cuts: Sequence[tuple[int, int, int]], contexts: Se
     ]
 
 
+class MemberFailed(msgspec.Struct, frozen=True, array_like=True):
+    """A file inside the file in hand cannot be had."""
+
+    source: str
+    kind: FailureKind
+    stage: Stage
+    message: str
+    hint: str
+    transient: bool
+
+    def outcome(self, file: SourceFile) -> Failure:
+        """As the pool hands it out."""
+        name = self.source.removeprefix(file.source)
+        return Failure(
+            path=Path(f"{file.path}{name}"),
+            source=self.source,
+            kind=self.kind,
+            stage=self.stage,
+            message=self.message,
+            hint=self.hint,
+            transient=self.transient,
+            file=file,
+        )
+
+
 class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
     """Documents of the file in hand; more follow unless `last`."""
 
@@ -96,6 +123,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
     warnings: list[Warned]
     seconds: float
     last: bool
+    failed: Sequence[MemberFailed] = ()
 
     def outcome(self, file: SourceFile) -> ParsedFile:
         """As the pool hands it out."""
@@ -103,6 +131,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
             file=file,
             documents=[read.unpack() for read in self.documents],
             warnings=self.warnings,
+            failures=[failed.outcome(file) for failed in self.failed],
             seconds=self.seconds,
             bytes_read=file.size if self.last else 0,
             last=self.last,
@@ -146,7 +175,15 @@ class Alive(msgspec.Struct, frozen=True, array_like=True, tag="alive"):
     seconds: float
 
 
-Report: TypeAlias = Piece | Failed | Alive | Confined
+class Place(msgspec.Struct, frozen=True, array_like=True, tag="place"):
+    """A file inside the file in hand is read now; it may cost so many CPU seconds. See `ingest.types.Entered`."""
+
+    source: str
+    position: tuple[int, ...]
+    seconds: float
+
+
+Report: TypeAlias = Piece | Failed | Alive | Confined | Place
 
 
 @cache

@@ -20,10 +20,11 @@ from ingest import wire
 from ingest.errors import DocumentFailed
 from ingest.heartbeat import hearing
 from ingest.parsers import plugin_folders
-from ingest.types import Confinement, FailureKind, Limits, SourceFile, Warned
+from ingest.types import Confinement, Entered, FailureKind, Limits, MemberFailed, SourceFile, Warned
 from retrievers.types import IndexedDocument
 
-Task: TypeAlias = Callable[[SourceFile], Iterable[tuple[IndexedDocument, tuple[Warned, ...]]]]
+Item: TypeAlias = tuple[IndexedDocument, tuple[Warned, ...]] | Entered | MemberFailed
+Task: TypeAlias = Callable[[SourceFile], Iterable[Item]]
 """What a worker does with a file: yields its documents, each with what is to be said about it."""
 
 _OPEN_FILES = 256
@@ -71,21 +72,22 @@ def program_folders(confinement: Confinement) -> list[str]:
     return [os.path.join(prefix, folder) for prefix in sorted(prefixes - {"/"}) for folder in ("lib", "share")]
 
 
-def cpu_limit(file: SourceFile, limits: Limits) -> float:
-    """CPU seconds that this file may cost until it is read, or until the next of its pieces comes."""
-    return limits.cpu_seconds + limits.cpu_seconds_per_megabyte * file.size / 1e6
+def cpu_limit(size: int, limits: Limits) -> float:
+    """CPU seconds that a file of this size may cost until it is read, or until the next of its pieces comes."""
+    return limits.cpu_seconds + limits.cpu_seconds_per_megabyte * size / 1e6
 
 
 def work(connection: socket.socket, task: Task, limits: Limits) -> None:
     """Read files until the pool closes the connection, or until memory ran out: then only a fresh process will do."""
     while (file := wire.receive_order(connection)) is not None:
-        kind = _answer(connection, file, task, cpu_limit(file, limits))
+        kind = _answer(connection, file, task, limits)
         signal.setitimer(signal.ITIMER_PROF, 0)
         if kind == "memory":
             return
 
 
-def _answer(connection: socket.socket, file: SourceFile, task: Task, seconds: float) -> FailureKind | None:
+def _answer(connection: socket.socket, file: SourceFile, task: Task, limits: Limits) -> FailureKind | None:
+    seconds = cpu_limit(file.size, limits)
     started = _seconds_used()
     failed = None
 
@@ -98,7 +100,11 @@ def _answer(connection: socket.socket, file: SourceFile, task: Task, seconds: fl
     try:
         with hearing(go_on):
             for piece in pieces(task(file)):
-                wire.send(connection, piece)
+                if isinstance(piece, Entered):
+                    seconds = cpu_limit(max(file.size, piece.size), limits)
+                    wire.send(connection, wire.Place(piece.source, piece.position, seconds))
+                else:
+                    wire.send(connection, piece)
                 signal.setitimer(signal.ITIMER_PROF, seconds)  # records that keep coming are no hang, however many
     except Exception as error:  # noqa: BLE001 - fate: recorded against this one file
         failed = failure(error, _seconds_used() - started)
@@ -108,25 +114,60 @@ def _answer(connection: socket.socket, file: SourceFile, task: Task, seconds: fl
     return failed.kind
 
 
-def pieces(documents: Iterable[tuple[IndexedDocument, tuple[Warned, ...]]]) -> Iterator[wire.Piece]:
+def pieces(items: Iterable[Item]) -> Iterator[wire.Piece | Entered]:
     """The documents in portions, so that neither side ever holds all records of a large file."""
-    reads: list[wire.Read] = []
-    warnings: list[Warned] = []
-    characters, started = 0, _seconds_used()
+    portion = _Portion()
     try:
-        for item, warned in documents:
-            reads.append(wire.Read.of(item))
-            warnings += warned
-            characters += len(item.document.text)
-            if len(reads) == _PIECE_DOCUMENTS or characters >= _PIECE_CHARACTERS:
-                now = _seconds_used()
-                yield wire.Piece(reads, warnings, now - started, last=False)
-                reads, warnings, characters, started = [], [], 0, now
+        for item in items:
+            if isinstance(item, Entered):  # what came before it goes first: it is not to be lost with this one
+                if not portion.is_empty:
+                    yield portion.taken()
+                yield item
+            elif isinstance(item, MemberFailed):
+                portion.failed.append(_member_failed(item))
+            else:
+                portion.add(*item)
+            if portion.is_full:
+                yield portion.taken()
     except Exception:  # told by the caller; the records before it are good and go first
-        if reads:
-            yield wire.Piece(reads, warnings, _seconds_used() - started, last=False)
+        if not portion.is_empty:
+            yield portion.taken()
         raise
-    yield wire.Piece(reads, warnings, _seconds_used() - started, last=True)
+    yield portion.taken(last=True)
+
+
+class _Portion:
+    """What was read since the last piece was sent."""
+
+    def __init__(self) -> None:
+        self._started = _seconds_used()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._reads: list[wire.Read] = []
+        self._warnings: list[Warned] = []
+        self._characters = 0
+        self.failed: list[wire.MemberFailed] = []
+
+    def add(self, document: IndexedDocument, warned: tuple[Warned, ...]) -> None:
+        self._reads.append(wire.Read.of(document))
+        self._warnings += warned
+        self._characters += len(document.document.text)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self._reads or self.failed)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._reads) == _PIECE_DOCUMENTS or self._characters >= _PIECE_CHARACTERS
+
+    def taken(self, *, last: bool = False) -> wire.Piece:
+        now = _seconds_used()
+        piece = wire.Piece(self._reads, self._warnings, now - self._started, last, self.failed)
+        self._started = now
+        self._clear()
+        return piece
 
 
 def _seconds_used() -> float:
@@ -148,6 +189,13 @@ def failure(error: Exception, seconds: float) -> wire.Failed:
         hint=hint,
         transient=bool(getattr(error, "transient", False)),
         seconds=seconds,
+    )
+
+
+def _member_failed(failed: MemberFailed) -> wire.MemberFailed:
+    kind, message, hint = _reason(failed.error)
+    return wire.MemberFailed(
+        failed.source, kind, "parse", message, hint, bool(getattr(failed.error, "transient", False))
     )
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import selectors
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,6 +28,7 @@ Outcome: TypeAlias = ParsedFile | Failure
 
 READER = "ingest.stages:reader"
 _AHEAD = 2  # files that a worker holds: the one it reads, and the next, so that it never waits for this side
+_LOST_MEMBERS = 20  # of one file: each costs a process, and may cost its time limit
 _WATCH_SECONDS = 0.1
 _NEAR_THE_LIMIT = 0.8  # of the memory limit: a process that dies this large has died of its size
 
@@ -71,6 +73,7 @@ class WorkerPool:
         self._workers: dict[int, Worker] = {}
         self._again: deque[SourceFile] = deque()
         self._retried: set[Path] = set()  # in a run: their process was killed from outside, and they are read once more
+        self._lost_members: Counter[Path] = Counter()
         self._clock = 0.0  # seconds spent waiting for workers: it stands still while the caller is busy
         self._watched = 0.0
         self._is_stopped = False
@@ -154,7 +157,8 @@ class WorkerPool:
             wire.send(worker.connection, wire.Order.of(file))
 
     def _start_the_clock(self, worker: Worker, needed_seconds: float = 0.0) -> None:
-        seconds = max(needed_seconds, cpu_limit(worker.orders[0], self._limits))
+        least = worker.place.seconds if worker.place else cpu_limit(worker.orders[0].size, self._limits)
+        seconds = max(needed_seconds, least)
         worker.deadline = self._clock + seconds * self._limits.wall_factor
 
     # Waiting
@@ -184,8 +188,8 @@ class WorkerPool:
                 if isinstance(report, wire.Confined):
                     self._note(report)
                     continue
-                if isinstance(report, wire.Alive):
-                    self._start_the_clock(worker, report.seconds)
+                if isinstance(report, wire.Alive | wire.Place):
+                    self._hear_of(worker, report)
                     continue
                 yield self._settle(worker, report)
                 if worker.connection.fileno() < 0:  # that was its last file
@@ -201,12 +205,21 @@ class WorkerPool:
             claims = "; ".join(f"{claim}: {why}" for claim, why in report.lacking.items())
             raise ConfigError(f"workers cannot be confined here ({claims})", hint='set `[ingest] confine = "auto"`')
 
+    def _hear_of(self, worker: Worker, report: wire.Alive | wire.Place) -> None:
+        if isinstance(report, wire.Place):
+            worker.place = report if report.position else None
+        self._start_the_clock(worker, report.seconds)
+
     def _settle(self, worker: Worker, report: wire.Piece | wire.Failed) -> Outcome:
-        outcome = report.outcome(worker.orders[0])
+        outcome: Outcome = report.outcome(worker.orders[0])
         worker.has_begun = isinstance(report, wire.Piece) and not report.last
         if isinstance(report, wire.Failed) or report.last:
-            worker.orders.popleft()
             worker.excused = isinstance(report, wire.Failed) and report.kind == "memory"
+            if isinstance(outcome, Failure) and worker.excused and self._goes_on(worker):
+                outcome = self._lost(worker, (outcome.kind, outcome.message, outcome.transient))
+                self._again.append(worker.orders[0])
+            worker.orders.popleft()
+            worker.place = None
             if worker.orders:
                 self._start_the_clock(worker)
             elif worker.taken >= self._limits.files_per_worker:
@@ -230,16 +243,35 @@ class WorkerPool:
         yield from self._listen(worker)  # what it said before it ended
         self._dismiss(worker)
         if worker.orders and not worker.excused and not self._deserves_another(worker, news):
-            yield _died(worker.orders.popleft(), _cause(worker, news, self._limits))
+            cause = _cause(worker, news, self._limits)
+            yield self._lost(worker, cause) if self._goes_on(worker) else _died(worker.orders.popleft(), cause)
         self._again.extend(worker.orders)
 
     def _deserves_another(self, worker: Worker, news: News) -> bool:
         """It was killed and has done nothing to deserve it: another reads its file, once."""
         path = worker.orders[0].path
-        if not _is_foul_play(worker, news, self._limits) or worker.has_begun or path in self._retried:
+        if not _is_foul_play(worker, news, self._limits) or path in self._retried:
             return False
+        if worker.has_begun and worker.place is None:
+            return False
+        if worker.place is not None:
+            worker.orders[0] = replace(worker.orders[0], begin=worker.place.position)
         self._retried.add(path)
         return True
+
+    def _goes_on(self, worker: Worker) -> bool:
+        """It died of a file inside the one in hand: another goes on behind that, but not for ever."""
+        return worker.place is not None and self._lost_members[worker.orders[0].path] < _LOST_MEMBERS
+
+    def _lost(self, worker: Worker, cause: tuple[FailureKind, str, bool]) -> ParsedFile:
+        """Go on behind the file inside the one in hand that is read now; gives what became of it."""
+        place, file = worker.place, worker.orders[0]
+        assert place is not None
+        self._lost_members[file.path] += 1
+        worker.orders[0] = replace(file, begin=(*place.position[:-1], place.position[-1] + 1))
+        kind, message, transient = cause
+        lost = wire.MemberFailed(place.source, kind, "parse", message, "", transient)
+        return ParsedFile(file=file, documents=(), failures=(lost.outcome(file),), last=False)
 
     # Ending
 
@@ -272,6 +304,7 @@ class WorkerPool:
     def _abandon(self) -> None:
         self._again.clear()
         self._retried.clear()
+        self._lost_members.clear()
         for worker in [worker for worker in self._workers.values() if worker.orders]:
             self._forker.kill(worker)
             self._dismiss(worker)

@@ -38,12 +38,13 @@ class _Batch:
     arrived: dict[str, IndexedDocument] = field(default_factory=dict)
     ends: list[FileEnd] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    member_failures: list[Failure] = field(default_factory=list)
     vectors: list[str] = field(default_factory=list)
     notes: list[tuple[bytes, IndexedDocument]] = field(default_factory=list)
     drops: list[Callable[[], Iterable[str]]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.notes or self.ends or self.failures or self.vectors or self.drops)
+        return bool(self.notes or self.ends or self.failures or self.member_failures or self.vectors or self.drops)
 
 
 class BatchedWriter:
@@ -99,6 +100,11 @@ class BatchedWriter:
             self._batch.notes.append((path, item))
             self._batch.characters += len(item.document.text)
             self._batch.documents += 1
+
+    def fail_member(self, failure: Failure) -> None:
+        """A file inside the file cannot be had."""
+        self._start()
+        self._batch.member_failures.append(failure)
 
     def end(self, end: FileEnd) -> None:
         """All documents of the file were given."""
@@ -158,8 +164,10 @@ class BatchedWriter:
                 self._writer.flush()
             refused = list(self._refused())
             # after the flush: a crash here repeats work, before it would lose work
+            for failure in batch.member_failures:
+                self._journal.fail(failure, self._reader)
             for end in batch.ends:
-                self._journal.finish(end, self._reader)
+                self._journal.finish(end, self._reader)  # drops what failed inside it before, and not again
             for failure in [*batch.failures, *refused]:
                 self._journal.fail(failure, self._reader)
             self._journal.mark_vectors(batch.vectors)

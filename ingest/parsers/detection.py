@@ -11,6 +11,7 @@ from pathlib import Path
 from ingest.errors import UnsupportedFormat
 from ingest.parsers.envelopes import OLE, ZIP, format_of_ole, format_of_zip
 from ingest.parsers.formats import BY_EXTENSION, BY_NAME, FORMATS, Format
+from ingest.parsers.tar import is_tar
 from ingest.parsers.text import encoding_of
 
 HEAD = 4_096
@@ -31,6 +32,7 @@ _TEXTS = (  # what a text is by how it begins, where its name does not say; the 
 )
 _VAGUE = ("", "txt", "text", "xml")  # names that do not say what a text is
 _PROGRAMS_SAY = {"xls": "csv", "xlsx": "csv", "ods": "csv", "doc": "text"}  # what texts of such a name are
+_PACKED = {b"\x1f\x8b\x08": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz"}
 _POSTSCRIPT = b"%!PS"
 _RTF = b"{\\rtf"
 
@@ -56,9 +58,18 @@ def format_of(path: Path, head: bytes) -> Format:
         return format_of_zip(path, by_name)
     if head.startswith(OLE):
         return format_of_ole(path, by_name)
+    if packed := _packed(head):
+        return BY_NAME[packed]
     if is_text(head) and not head.startswith((_RTF, _POSTSCRIPT)):
         return _text(extension_of(path), by_name, head)
     return _binary(path, by_name, head)
+
+
+def _packed(head: bytes) -> str:
+    """How it is packed, "" where it is not."""
+    if is_tar(head):
+        return "tar"
+    return next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
 
 
 def is_text(head: bytes) -> bool:

@@ -96,6 +96,12 @@ FORMATS = (
     Format("tsv", "text/tab-separated-values", ("tsv", "tab"), "ingest.parsers.tabular:parse_tsv"),
     Format("json", "application/json", ("json",), "ingest.parsers.json:parse"),
     Format("jsonl", "application/x-ndjson", ("jsonl", "ndjson"), "ingest.parsers.jsonl:parse"),
+    Format("zip", "application/zip", ("zip",), "ingest.parsers.zip:parse", detected=(".zip",)),
+    Format("tar", "application/x-tar", ("tar",), "ingest.parsers.tar:parse", detected=(".tar",)),
+    Format("gz", "application/gzip", ("gz", "tgz"), "ingest.parsers.tar:parse_gz", detected=(".gz",)),
+    Format("bz2", "application/x-bzip2", ("bz2", "tbz2", "tbz"), "ingest.parsers.tar:parse_bz2", detected=(".bz2",)),
+    Format("xz", "application/x-xz", ("xz", "txz"), "ingest.parsers.tar:parse_xz", detected=(".xz",)),
+    Format("mbox", "application/mbox", ("mbox", "mbx"), "ingest.parsers.mbox:parse"),
     Format("eml", "message/rfc822", ("eml",), "ingest.parsers.email:parse"),
     Format("png", "image/png", ("png",), "ingest.parsers.image:parse", detected=(".png",)),
     Format(

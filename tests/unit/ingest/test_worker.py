@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from ingest.errors import EmbedError, ParseError, UnsupportedFormat
-from ingest.types import Limits, SourceFile, Warned
+from ingest.types import Limits, Warned
+from ingest.wire import Piece
 from ingest.worker import cpu_limit, failure, pieces
 from retrievers.types import Document, IndexedDocument
 
@@ -32,7 +32,7 @@ def documents(count: int, characters: int) -> Iterator[tuple[IndexedDocument, tu
     ],
 )
 def test_documents_are_handed_over_in_portions_of_bounded_size(count: int, characters: int, sizes: list[int]) -> None:
-    found = list(pieces(documents(count, characters)))
+    found = [piece for piece in pieces(documents(count, characters)) if isinstance(piece, Piece)]
     assert [len(piece.documents) for piece in found] == sizes
     assert [len(piece.warnings) for piece in found] == sizes
     assert [piece.last for piece in found] == [False] * (len(found) - 1) + [True]
@@ -68,7 +68,6 @@ def test_what_the_error_knows_is_kept() -> None:
 
 def test_a_larger_file_may_cost_more() -> None:
     def of(size: int) -> float:
-        file = SourceFile(path=Path("a"), source="a", size=size, mtime_ns=0, fingerprint="")
-        return cpu_limit(file, Limits(cpu_seconds=10, cpu_seconds_per_megabyte=4))
+        return cpu_limit(size, Limits(cpu_seconds=10, cpu_seconds_per_megabyte=4))
 
     assert (of(0), of(5_000_000)) == (10, 30)

@@ -14,7 +14,8 @@ from ingest.types import Parsed
 def parsed_of(folder: Path, content: bytes) -> Parsed:
     path = folder / "a.eml"
     path.write_bytes(content)
-    (parsed,) = parse(path)
+    parsed = next(iter(parse(path)))
+    assert isinstance(parsed, Parsed)
     return parsed
 
 

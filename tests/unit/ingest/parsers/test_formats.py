@@ -83,9 +83,7 @@ def test_a_format_is_found(tmp_path: Path, name: str, content: bytes, expected: 
         ("a", b"\x7fELF\2\1\1" + bytes(60), "ELF executable"),
         ("a", b"\0\1\2", "binary files"),
         ("a.docx", a_zip("Index/Document.iwa"), "Apple iWork files"),
-        ("a.zip", a_zip("a.txt"), "zip archives"),
-        ("a.zip", a_zip("word/letter.txt", "xl/a.txt", "preview.jpg", "index.xml"), "zip archives"),
-        ("a.zip", b"PK\x03\x04 and nothing", "damaged zip files"),
+        ("a", b"PK\x03\x04 and nothing", "damaged zip files"),
     ],
 )
 def test_a_format_that_is_not_read_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:

@@ -1,0 +1,136 @@
+"""Files inside files end to end: each is a document, or a failure of its own, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.sources import find
+from ingest.types import Failure, Limits, ParsedFile, SourceFile
+from ingest.workers import WorkerPool
+from tests.integration.ingest.corpus import ingest
+
+pytestmark = pytest.mark.integration
+
+LIMITS = Limits(cpu_seconds=3, memory_bytes=256 << 20)
+
+
+def a_zip(members: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def report_of(home: Path, *arguments: str | Path, code: int = 0) -> dict[str, Any]:
+    done = ingest(home, *arguments, "--index", "i", "--embedder", "none", "--json", code=code)
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def failures_of(home: Path) -> dict[str, str]:
+    return {failure["source"]: failure["kind"] for failure in listed(home)}
+
+
+def listed(home: Path) -> list[dict[str, Any]]:
+    failures: list[dict[str, Any]] = json.loads(ingest(home, "failures", "--index", "i", "--json").stdout)["failures"]
+    return failures
+
+
+def test_a_member_that_kills_its_process_costs_that_member_alone(tmp_path: Path) -> None:
+    inner = a_zip({"c.txt": b"see", "spin.txt": b"x", "d.txt": b"dee"})
+    members = {"a.txt": b"ay", "crash.txt": b"x", "b.txt": b"bee", "inner.zip": inner, "eat.txt": b"x", "e.txt": b"ee"}
+    (tmp_path / "o.zip").write_bytes(a_zip(members))
+    files = [file for file in find([tmp_path]) if isinstance(file, SourceFile)]
+
+    with WorkerPool(1, task="tests.integration.ingest.members:reader", limits=LIMITS) as pool:
+        outcomes = list(pool.run(files))
+
+    parts = [outcome for outcome in outcomes if isinstance(outcome, ParsedFile)]
+    assert len(parts) == len(outcomes)
+    assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
+    read = [item.document.source for part in parts for item in part.documents]
+    assert read == [
+        "o.zip!/a.txt",
+        "o.zip!/b.txt",
+        "o.zip!/inner.zip!/c.txt",
+        "o.zip!/inner.zip!/d.txt",
+        "o.zip!/e.txt",
+    ]
+    assert {failure.source: failure.kind for part in parts for failure in part.failures} == {
+        "o.zip!/crash.txt": "crashed",
+        "o.zip!/inner.zip!/spin.txt": "timeout",
+        "o.zip!/eat.txt": "memory",
+    }
+
+
+def test_an_archive_of_killers_is_given_up(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "o.zip", "w") as archive:
+        for number in range(30):
+            archive.writestr(f"{number}/crash.txt", b"x")
+    files = [file for file in find([tmp_path]) if isinstance(file, SourceFile)]
+
+    with WorkerPool(1, task="tests.integration.ingest.members:reader", limits=LIMITS) as pool:
+        outcomes = list(pool.run(files))
+
+    assert sum(len(outcome.failures) for outcome in outcomes if isinstance(outcome, ParsedFile)) == 20
+    assert isinstance(outcomes[-1], Failure)
+    assert (outcomes[-1].source, outcomes[-1].kind) == ("o.zip", "crashed")
+
+
+def test_members_are_documents_and_failures_of_their_own(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    inner = a_zip({"deep.txt": b"The crane is deep inside.", "bad.pdf": b"%PDF-1.4 nonsense", "p.exe": b"MZ\0\1\2\3"})
+    mail = EmailMessage()
+    mail["Subject"] = "The reports"
+    mail.set_content("See the attached archive.")
+    mail.add_attachment(inner, maintype="application", subtype="zip", filename="all.zip")
+    (folder / "m.eml").write_bytes(mail.as_bytes())
+    (folder / "beside.txt").write_bytes(b"The crane is deep inside.")
+
+    report = report_of(tmp_path, folder, code=4)
+
+    assert report["files"]["read"] == 2
+    assert report["members"] == {"documents": 1, "unsupported": 1, "failed": 1}
+    assert report["formats"]["txt"]["documents"] == 2
+    assert failures_of(tmp_path) == {"m.eml!/all.zip!/bad.pdf": "broken"}
+    assert report["holds"]["documents"] == 2
+
+    again = report_of(tmp_path, "retry", code=4)
+    assert again["files"]["read"] == 1
+    assert [failure["attempts"] for failure in listed(tmp_path)] == [2]
+
+    (folder / "m.eml").write_bytes(b"Subject: nothing attached\n\nJust words.\n")
+    last = report_of(tmp_path, folder)
+    assert last["failures"] == []
+    assert last["holds"]["documents"] == 2
+
+
+def test_bombs_are_refused_and_what_lies_beside_them_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "z.zip").write_bytes(a_zip({"bomb.txt": bytes(64 << 20), "good.txt": b"good words"}))
+    with tarfile.open(folder / "t.tar", "w") as archive:
+        hole = tarfile.TarInfo("hole.txt")
+        hole.size = 8 << 40
+        archive.fileobj.write(hole.tobuf(tarfile.GNU_FORMAT))
+    deep = b"the bottom"
+    for level in range(9):
+        deep = a_zip({f"{level}.zip" if level else "bottom.txt": deep})
+    (folder / "deep.zip").write_bytes(deep)
+
+    report_of(tmp_path, folder, code=4)
+
+    kinds = failures_of(tmp_path)
+    assert kinds["z.zip!/bomb.txt"] == "too-large"
+    assert kinds["t.tar!/hole.txt"] == "too-large"
+    assert [kind for source, kind in kinds.items() if source.startswith("deep.zip!/")] == ["too-large"]

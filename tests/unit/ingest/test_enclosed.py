@@ -1,0 +1,97 @@
+"""Names of files inside files, and what archives hold."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from ingest.enclosed import Walk, member_name
+from ingest.errors import ParseError
+from ingest.stages import id_of
+from ingest.types import Entered, MemberFailed, ParserOptions, SourceFile
+
+
+def walked(path: Path, options: ParserOptions | None = None) -> tuple[dict[str, str], dict[str, str]]:
+    """Texts and failures by source."""
+    file = SourceFile(path=path, source=path.name, size=path.stat().st_size, mtime_ns=0, fingerprint="")
+    texts: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    for item in Walk(file, options or ParserOptions(), id_of).items():
+        if isinstance(item, MemberFailed):
+            failures[item.source] = getattr(item.error, "kind", type(item.error).__name__)
+        elif not isinstance(item, Entered):
+            parsed, lies_in, _ = item
+            texts[lies_in.source] = parsed.text
+    return texts, failures
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("../../etc/passwd", "etc/passwd"),
+        ("/abs/./x.txt", "abs/x.txt"),
+        ("a\\b.txt", "a/b.txt"),
+        ("..", "unnamed"),
+        ("caf\udce9.txt", "caf\\xe9.txt"),
+        ("lone \ud800", "lone \ufffd"),
+        ("a\0b", "a b"),
+    ],
+)
+def test_a_name_inside_a_file_leads_nowhere(name: str, shown: str) -> None:
+    assert member_name(name) == shown
+
+
+def test_links_devices_and_hidden_members_of_a_tar_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "t.tgz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, kind in (("ln.txt", tarfile.SYMTYPE), ("hard.txt", tarfile.LNKTYPE), ("dev", tarfile.CHRTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+        for name in (".secret", "d/a.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = 5
+            archive.addfile(member, io.BytesIO(b"words"))
+    assert walked(path) == ({"t.tgz!/d/a.txt": "words"}, {})
+
+
+def test_an_archive_of_too_many_files_is_read_up_to_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "z.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(4):
+            archive.writestr(f"{number}.txt", "words")
+    with pytest.raises(ParseError, match="more than the 3 files"):
+        walked(path, ParserOptions(archive_files=3))
+
+
+def test_a_damaged_member_is_a_failure_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "z.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.txt", "the words that are damaged")
+        archive.writestr("b.txt", "good")
+    path.write_bytes(path.read_bytes().replace(b"words that", b"wordz that"))
+    assert walked(path) == ({"z.zip!/b.txt": "good"}, {"z.zip!/a.txt": "broken"})
+
+
+def test_each_message_of_a_mail_box_is_a_document_with_its_attachments(tmp_path: Path) -> None:
+    mail = EmailMessage()
+    mail["Subject"] = "Report"
+    mail.set_content("Body")
+    mail.add_attachment(b"attached", maintype="text", subtype="plain", filename="n.txt")
+    mail.add_attachment(b"\x89PNG", maintype="image", subtype="png", disposition="inline", cid="<1>")
+    path = tmp_path / "box"
+    path.write_bytes(2 * (b"From a@b.c Mon Jan  1 00:00:00 2024\n" + mail.as_bytes() + b"\n"))
+    texts, failures = walked(path)
+    assert (sorted(texts), failures) == (["box", "box!/1/n.txt", "box!/2/n.txt"], {})
+
+
+def test_a_character_set_that_lies_is_seen_through(tmp_path: Path) -> None:
+    path = tmp_path / "m.eml"
+    path.write_bytes(b'Subject: x\nContent-Type: text/plain; charset="us-ascii"\n\ncaf\xc3\xa9 au lait\n')
+    texts, _ = walked(path)
+    assert "café au lait" in texts["m.eml"]
