@@ -52,15 +52,18 @@ def _unexpected(error: BaseException) -> int:
     import traceback
 
     from ingest.settings import state_folder
+    from retrievers.redaction import redacted
 
     kept = ""
     try:
         folder = state_folder()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
+        path.write_text(
+            redacted("".join(traceback.format_exception(error))), encoding="utf-8", errors="backslashreplace"
+        )
         kept = f"; traceback in {path}"
     except OSError:
         pass
-    say(f"unexpected error {type(error).__name__}: {error}; please report it{kept}")
+    say(f"unexpected error {type(error).__name__}: {redacted(str(error))}; please report it{kept}")
     return 1

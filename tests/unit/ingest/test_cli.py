@@ -264,3 +264,17 @@ def test_workers_are_told_where_things_are_and_no_secret() -> None:
 
     assert told["OPENBLAS_NUM_THREADS"] == "1"
     assert {name: told[name] for name in told.keys() & users.keys()} == {"PATH": "/bin", "LC_ALL": "C.UTF-8"}
+
+
+def test_no_secret_of_the_environment_is_told_or_kept_with_a_fault_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RLM_SEARCH_HOME", str(tmp_path))
+    monkeypatch.setenv("MY_BUCKET_SECRET", "correct-horse")
+
+    assert explain(RuntimeError("cannot log in with correct-horse")) == 1
+
+    [kept] = (tmp_path / "state").glob("error-*.txt")
+    told = capsys.readouterr().err + kept.read_text(encoding="utf-8")
+    assert "cannot log in with [secret]" in told
+    assert "correct-horse" not in told
