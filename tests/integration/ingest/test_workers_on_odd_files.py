@@ -7,6 +7,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_every_file_is_accounted_for(ended: Mapping[str, str], manifest: Mapping
 @pytest.mark.parametrize(
     ("found_by_pdfium", "ends"),
     [
-        ("text", {"read", "needs-ocr"}),  # some have pages that are pictures
+        ("text", {"read", "needs-ocr"}),  # one has a page that is a picture
         ("encrypted_open", {"read"}),
         ("image_only", {"read", "needs-ocr"}),
         ("no_text", {"read", "empty", "broken"}),  # read: the values of a form are no text to PDFium
@@ -74,6 +75,15 @@ def test_pdfs_end_as_their_class_says(
     ended: Mapping[str, str], manifest: Mapping[str, Mapping[str, str]], found_by_pdfium: str, ends: set[str]
 ) -> None:
     assert {ended[file] for file, entry in manifest.items() if entry.get("class") == found_by_pdfium} == ends
+
+
+def test_a_pdf_with_text_needs_ocr_where_a_page_of_it_is_a_picture(
+    ended: Mapping[str, str], manifest: Mapping[str, Any]
+) -> None:
+    with_text = {file: entry["pdfium"] for file, entry in manifest.items() if entry.get("class") == "text"}
+    assert {file for file in with_text if ended[file] == "needs-ocr"} == {
+        file for file, found in with_text.items() if found["img_only_pages"]
+    }
 
 
 def test_only_a_file_without_pages_is_not_called_encrypted(
