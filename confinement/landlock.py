@@ -27,7 +27,7 @@ _WRITE = _READ | _WRITE_FILE | _CHANGE | _REFER | _TRUNCATE
 _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEVICE
 
 TRUNCATION_SINCE = 3
-"""The version that refuses to empty a file that may not be written; without it nothing does."""
+"""The version that keeps files that may not be written from being emptied; `seccomp` does it before."""
 SIGNALS_SINCE = 6
 """The version that keeps signals inside; `seccomp` does it before."""
 

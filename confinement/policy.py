@@ -69,7 +69,7 @@ def confine(policy: Policy) -> Report:
         return Report(dict.fromkeys(_PROOFS, f"{sys.platform} has neither Landlock nor seccomp"))
     _forbid_new_privileges()
     failed: dict[str, str] = {}
-    for name, step in _STEPS.items():
+    for name, step in (("landlock", _confine_files), ("seccomp", _confine_calls)):
         try:
             if name in policy.without:
                 raise OSError(f"{name} is not to be used")
@@ -86,11 +86,6 @@ def _forbid_new_privileges() -> None:
 def _confine_files(policy: Policy) -> None:
     loaders = interpreters(policy.execute)
     landlock.restrict((*policy.read, f"/proc/{os.getpid()}"), (*policy.write, "/dev/null"), (*policy.execute, *loaders))
-
-
-def _confine_contents(policy: Policy) -> None:
-    if 0 < landlock.version() < landlock.TRUNCATION_SINCE:
-        raise OSError("before Linux 6.2 Landlock does not keep files from being emptied")
 
 
 def _confine_calls(policy: Policy) -> None:
@@ -110,12 +105,12 @@ def _no_reading(policy: Policy, failed: Mapping[str, str]) -> bool:
 
 
 def _no_writing(policy: Policy, failed: Mapping[str, str]) -> bool:
-    """Tried beside the folders that are allowed."""
+    """Tried beside the folders that are allowed; that no file can be emptied is of the rules or of the filter."""
+    keeps_contents = landlock.version() >= landlock.TRUNCATION_SINCE or "seccomp" not in failed
     parents = {os.path.dirname(os.path.realpath(folder)) for folder in policy.write}
     beside = [os.path.join(parent, f".tried-{os.getpid()}") for parent in parents if not _lies_in(parent, policy.write)]
-    return failed.keys().isdisjoint(("landlock", "truncation")) and all(
-        _is_denied(partial(_make, path)) for path in beside
-    )
+    are_refused = all(_is_denied(partial(_make, path)) for path in beside)
+    return "landlock" not in failed and keeps_contents and are_refused
 
 
 def _lies_in(path: str, folders: tuple[str, ...]) -> bool:
@@ -155,14 +150,9 @@ def _is_denied(deed: Callable[[], object]) -> bool:
     return False
 
 
-_STEPS: Mapping[str, Callable[[Policy], None]] = {
-    "landlock": _confine_files,
-    "truncation": _confine_contents,
-    "seccomp": _confine_calls,
-}
-_PROOFS: Mapping[str, tuple[tuple[str, ...], Callable[[Policy, Mapping[str, str]], bool]]] = {
+_PROOFS: Mapping[str, tuple[tuple[Mechanism, ...], Callable[[Policy, Mapping[str, str]], bool]]] = {
     "reading": (("landlock",), _no_reading),
-    "writing": (("landlock", "truncation"), _no_writing),
+    "writing": (("landlock", "seccomp"), _no_writing),
     "programs": (("landlock",), _no_programs),
     "signals": (("landlock", "seccomp"), _no_signals),
     "network": (("seccomp",), _no_network),

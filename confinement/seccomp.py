@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from confinement import syscalls
 
 _PR_SET_SECCOMP, _FILTER = 22, 2
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; an argument has 8 bytes
 _KILL, _REFUSE, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
 _X32 = 0x40000000  # numbers from here on are the same calls once more, on x86-64
 _NAMESPACES = 0x7E020000  # the flags of clone
@@ -79,6 +79,9 @@ def _filter(machine: str, *, fork: bool, signal_others: bool) -> list[_Instructi
         steps += _if_it_is(numbers[name], [_Instruction(_RETURN, _REFUSE | errno.ENOSYS)])
     steps += _if_it_is(numbers["clone"], _clone(fork=fork))
     steps += _if_it_is(numbers["prlimit64"], _only_for(0))
+    for name, flags in syscalls.OPENING.items():
+        if name in numbers:
+            steps += _if_it_is(numbers[name], _emptied_only_to_write(flags))
     if not signal_others:
         for name in ("kill", "tkill", "tgkill"):
             steps += _if_it_is(numbers[name], _only_for(os.getpid()))
@@ -103,6 +106,19 @@ def _only_for(pid: int) -> list[_Instruction]:
     return [
         _Instruction(_LOAD, _ARGUMENT),
         _Instruction(_EQUAL, pid, 1, 0),
+        _Instruction(_RETURN, _REFUSE | errno.EPERM),
+        _Instruction(_RETURN, _ALLOW),
+    ]
+
+
+def _emptied_only_to_write(argument: int) -> list[_Instruction]:
+    """O_TRUNC empties a file that is not opened to write, too, which Landlock allows before its version 3."""
+    return [
+        _Instruction(_LOAD, _ARGUMENT + 8 * argument),
+        _Instruction(_ANY_BIT, os.O_TRUNC, 0, 4),
+        _Instruction(_AND, os.O_ACCMODE),
+        _Instruction(_EQUAL, os.O_WRONLY, 2, 0),
+        _Instruction(_EQUAL, os.O_RDWR, 1, 0),
         _Instruction(_RETURN, _REFUSE | errno.EPERM),
         _Instruction(_RETURN, _ALLOW),
     ]

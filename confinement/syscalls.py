@@ -4,10 +4,13 @@ from __future__ import annotations
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """By the names of `platform.machine`, as the kernel numbers them (`AUDIT_ARCH_…`)."""
-MISSING = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", "memfd_create")
+MISSING = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", "memfd_create", "openat2")
 """Said not to exist: programs then take another way, one that the filter can look into."""
 PROCESSES = ("fork", "vfork", "execve", "execveat")
 """Refused where no program may be executed; `clone` then makes threads only."""
+
+OPENING = {"open": 1, "openat": 2}
+"""The calls that open files, and which of their arguments is the flags."""
 
 _NUMBERS = {  # name: (x86-64, aarch64)
     "socket": (41, 198),
@@ -113,6 +116,10 @@ _NUMBERS = {  # name: (x86-64, aarch64)
     "io_uring_register": (427, 427),
     "clone3": (435, 435),
     "memfd_create": (319, 279),
+    "openat2": (437, 437),
+    "open": (2, None),
+    "openat": (257, 56),
+    "truncate": (76, 45),
     "fork": (57, None),
     "vfork": (58, None),
     "execve": (59, 221),
@@ -170,6 +177,7 @@ REFUSED = (
     "utimes",
     "futimesat",
     "utimensat",
+    "truncate",
     "mknod",
     "mknodat",
     "open_by_handle_at",

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from confinement import Policy, Report, confine, libraries
+from confinement import Policy, Report, confine, landlock, libraries
 
 pytestmark = [
     pytest.mark.integration,
@@ -210,7 +211,31 @@ def test_with_neither_everything_is_said_to_be_open() -> None:
     assert lacking("landlock", "seccomp", execute=(TRUE,)) == "network programs reading signals system calls writing"
 
 
-def test_a_kernel_that_lets_files_be_emptied_does_not_hold_writing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("confinement.landlock.version", lambda: 2)
-    said = in_a_fork(Policy(read=libraries()), lambda report: report.lacking)
-    assert said == "{'writing': 'before Linux 6.2 Landlock does not keep files from being emptied'}"
+EMPTYINGS: dict[str, Deed] = {
+    "truncate": lambda root: os.truncate(root / "outside" / "file", 0),
+    "open to read": lambda root: os.open(root / "outside" / "file", os.O_RDONLY | os.O_TRUNC),
+    "open for nothing": lambda root: os.open(root / "outside" / "file", os.O_ACCMODE | os.O_TRUNC),
+    "open to write": lambda root: (root / "outside" / "file").write_text(""),
+}
+
+
+@pytest.mark.parametrize("how", EMPTYINGS)
+@pytest.mark.parametrize("abi", [2, landlock.version()])
+def test_no_file_is_emptied_on_older_kernels_either(
+    tried: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, abi: int
+) -> None:
+    monkeypatch.setattr(landlock, "version", lambda: abi)
+    assert tried(EMPTYINGS[how]) == "PermissionError"
+    assert (tmp_path / "outside" / "file").read_text() == "outside"
+
+
+def test_what_may_be_written_may_be_emptied(tried: Callable[..., str]) -> None:
+    assert tried(lambda root: (root / "scratch" / "file").write_text("") or None) == "done"
+
+
+def test_without_seccomp_an_older_kernel_does_not_hold_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landlock, "version", lambda: 2)
+    policy = Policy(read=libraries())
+    assert in_a_fork(policy, lambda report: report.lacking) == "done"
+    said = in_a_fork(replace(policy, without=("seccomp",)), lambda report: report.lacking)
+    assert "'writing': 'seccomp is not to be used'" in said
