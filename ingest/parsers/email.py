@@ -83,17 +83,20 @@ def _attached(message: Message, depth: int = 0) -> Iterator[Message]:
             continue
         if part.get_content_maintype() == "multipart":
             yield from _attached(part, depth + 1)
-        elif _is_attached(part):
+        elif _is_attached(part, message.get_content_type() == "multipart/related"):
             yield part
 
 
-def _is_attached(part: Message) -> bool:
+def _is_attached(part: Message, is_related: bool) -> bool:
+    """A picture that is related to a body belongs into it, even where its program calls it an attachment."""
     kind = part.get_content_type()
     if kind == MEDIA_TYPE:
         return True
     if kind in _SIGNATURES:
         return False
     disposition = part.get_content_disposition()
+    if kind.startswith("image/") and is_related:
+        return False
     if kind.startswith("image/") and disposition != "attachment":
         return bool(_filename(part)) and not part.get("Content-ID")
     return disposition == "attachment" or bool(_filename(part))

@@ -90,6 +90,16 @@ def test_each_message_of_a_mail_box_is_a_document_with_its_attachments(tmp_path:
     assert (sorted(texts), failures) == (["box", "box!/1/n.txt", "box!/2/n.txt"], {})
 
 
+def test_a_picture_of_the_body_is_no_attachment(tmp_path: Path) -> None:
+    mail = EmailMessage()
+    mail["Subject"] = "Logo"
+    mail.set_content('<p>Our logo <img src="cid:a"></p>', subtype="html")
+    mail.add_related(b"GIF89a", maintype="image", subtype="gif", filename="a.gif", disposition="attachment", cid="<a>")
+    path = tmp_path / "m.eml"
+    path.write_bytes(mail.as_bytes())
+    assert sorted(walked(path)[0]) == ["m.eml"]
+
+
 def test_a_character_set_that_lies_is_seen_through(tmp_path: Path) -> None:
     path = tmp_path / "m.eml"
     path.write_bytes(b'Subject: x\nContent-Type: text/plain; charset="us-ascii"\n\ncaf\xc3\xa9 au lait\n')
