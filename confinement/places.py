@@ -35,11 +35,17 @@ _SYSTEM = (
 )
 _LOADER = re.compile(rb"/[!-~]{1,200}/ld-[!-~]{1,60}\.so[.0-9]*\0")
 _HEAD = 4096
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def libraries() -> tuple[str, ...]:
-    """Where modules, shared libraries, time zones and fonts are read from, also by what is imported later."""
-    modules = (entry for entry in sys.path if os.path.isabs(entry) and os.path.basename(entry) != "bin")
+    """Where modules, shared libraries, time zones and fonts are read from, also by what is imported later.
+
+    But not all below the folder in which the program was started (`python -m`) or its script lies, which Python puts
+    first: that is a user's, and may hold anything.
+    """
+    given = sys.path if sys.flags.safe_path else sys.path[1:]
+    modules = (entry for entry in (*given, _OURS) if os.path.isabs(entry) and os.path.basename(entry) != "bin")
     prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
     own = (os.path.join(prefix, folder) for prefix in sorted(prefixes) for folder in ("lib", "lib64", "share"))
     return (*_SYSTEM, *dict.fromkeys((*modules, *own)))

@@ -136,7 +136,8 @@ class Forker:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-c", _BOOT, str(theirs.fileno()), json.dumps(sys.path)]
+        safe = ["-P"] if sys.flags.safe_path else []  # then the first folder of modules is one like the others
+        command = [sys.executable, *safe, "-c", _BOOT, str(theirs.fileno()), json.dumps(sys.path)]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
                 command,

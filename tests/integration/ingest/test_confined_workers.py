@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingest.sources import find
 from ingest.types import Confinement, Failure, Limits, ParsedFile, SourceFile
 from ingest.workers import Outcome, WorkerPool
-from tests.integration.ingest.corpus import environment
+from tests.integration.ingest.corpus import environment, ingest
 from tests.integration.ingest.test_workers import a_file, family_of, is_alive, wait_until_gone
 
 pytestmark = [
@@ -93,6 +94,40 @@ def test_a_secret_of_the_environment_is_in_no_worker(monkeypatch: pytest.MonkeyP
     assert "sk-of-the-user" not in seen
     assert "open-sesame" not in seen
     assert "C.UTF-8" in seen
+
+
+# What is given
+
+
+def report_of(home: Path, *arguments: str | Path) -> dict[str, Any]:
+    """Of a run that reads nothing unless all is held."""
+    required = {"RLM_SEARCH_INGEST__CONFINE": "require"}
+    done = ingest(home, *arguments, "--index", "i", "--embedder", "none", "--json", code=None, more=required)
+    if "cannot be confined" in done.stderr:
+        pytest.skip(done.stderr)
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_files_of_a_list_are_read_wherever_they_lie(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text(f"The ferry number {name} leaves at nine.")
+    (tmp_path / "list").write_text("one/a.txt\ntwo/a.txt\n")
+    report = report_of(tmp_path, "--files-from", "list")
+    assert (report["files"]["read"], report["failures"]) == (2, [])
+
+
+def test_a_retry_reads_what_was_mended_and_no_more_than_the_run_did(tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "secret.txt").write_text("the key")
+    (tmp_path / "archive" / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (tmp_path / "archive" / "a.json").write_text('{"a": ')
+    assert {group["kind"] for group in report_of(tmp_path, "archive")["failures"]} == {"broken", "unreadable"}
+    (tmp_path / "archive" / "a.json").write_text('{"a": "The ferry leaves at nine."}')
+    again = report_of(tmp_path, "retry")
+    assert again["files"]["read"] == 1
+    assert [group["kind"] for group in again["failures"]] == ["unreadable"]
 
 
 # What a worker leaves behind
