@@ -44,7 +44,9 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-_INDEX = click.option("--index", metavar="URL", help="The index: a folder, or the URL of one on a server. [default: .rlm-search/index]")
+_INDEX = click.option(
+    "--index", metavar="URL", help="The index: a folder, or the URL of one on a server. [default: .rlm-search/index]"
+)
 _CONFIG = click.option(
     "--config", type=click.Path(path_type=Path), metavar="FILE", help="Settings, in place of rlm-search.toml."
 )

@@ -68,6 +68,7 @@ class Parsed:
         title: as the content itself says, "" where it does not.
         pages: start offset of each page, ascending, the first 0; empty for a format without pages.
         headings: the outline, in order of `start`.
+        guessed_headings: they were told by the size of letters: good to read by, too rough to embed with every chunk.
         warnings: keywords such as `empty` or `needs-ocr`.
         record: which record of its file this is (its id or its number), "" for a whole file.
         record_id: the id that a record gives itself, "" where it has none.
@@ -82,6 +83,7 @@ class Parsed:
     pages: tuple[int, ...] = ()
     page_labels: tuple[str, ...] = ()
     headings: tuple[Heading, ...] = ()
+    guessed_headings: bool = False
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     record: str = ""

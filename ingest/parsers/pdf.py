@@ -75,6 +75,7 @@ def _read(document: Pointer, count: int, path: Path, options: ParserOptions) -> 
         pages=starts,
         page_labels=_labels(document, read),
         headings=headings,
+        guessed_headings=with_lines,
         metadata={**about, **_of_pictures(pages)},
         warnings=tuple(_warnings(pages, is_cut=read < count or pages.characters > options.file_characters)),
         unread_pages=pages.unread,

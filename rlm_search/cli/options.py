@@ -23,7 +23,9 @@ def index_options(command: F) -> F:
         "--config", type=_FILE, metavar="FILE", help="Settings, in place of rlm-search.toml here or above."
     )(command)
     return click.option(
-        "--index", metavar="URL", help="The index: a folder, a URL of a server, or module:Class.  [default: .rlm-search/index]"
+        "--index",
+        metavar="URL",
+        help="The index: a folder, a URL of a server, or module:Class.  [default: .rlm-search/index]",
     )(command)
 
 
