@@ -5,7 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.message import EmailMessage, Message
 from email.utils import parsedate_to_datetime
@@ -23,7 +23,7 @@ MEDIA_TYPE = "message/rfc822"
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _HEADER_BYTES = 8_000
 _DEPTH = 50
-_SIGNATURES = frozenset(
+SIGNATURES = frozenset(
     {
         "application/pgp-encrypted",
         "application/pgp-keys",
@@ -50,20 +50,39 @@ def message_of(content: bytes) -> EmailMessage:
 def read(message: Message) -> dict[str, Any]:
     """What a document of it needs: the fields of `Parsed`."""
     assert isinstance(message, EmailMessage)
-    attached = tuple(_name(part) for part in _attached(message))
-    shown = [f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))]
-    parts = ["\n".join(shown), _body(message), f"Attachments: {', '.join(attached)}" if attached else ""]
+    return document(
+        {name: _header(message, name) for name in _SHOWN},
+        date=_date(message),
+        body=_body(message),
+        attached=tuple(_name(part) for part in _attached(message)),
+    )
+
+
+def document(
+    headers: Mapping[str, str], *, date: str, body: str, attached: tuple[str, ...], media_type: str = MEDIA_TYPE
+) -> dict[str, Any]:
+    """The fields of `Parsed` for a message of any kind of file.
+
+    Args:
+        headers: `From`, `To`, `Cc`, `Date` and `Subject`, "" where it has none.
+        date: as ISO 8601 in UTC.
+        body: as text.
+        attached: names of attachments.
+        media_type: of the file.
+    """
+    shown = [f"{name}: {value}" for name in _SHOWN if (value := headers[name])]
+    parts = ["\n".join(shown), body, f"Attachments: {', '.join(attached)}" if attached else ""]
     metadata: dict[str, MetadataValue] = {
-        "from": _header(message, "From"),
-        "to": _header(message, "To"),
-        "cc": _header(message, "Cc"),
-        "date": _date(message),
+        "from": headers["From"],
+        "to": headers["To"],
+        "cc": headers["Cc"],
+        "date": date,
         "attachments": attached,
     }
     return {
         "text": "\n\n".join(filter(None, parts)),
-        "media_type": MEDIA_TYPE,
-        "title": _header(message, "Subject"),
+        "media_type": media_type,
+        "title": headers["Subject"],
         "metadata": metadata,
     }
 
@@ -92,7 +111,7 @@ def _is_attached(part: Message, is_related: bool) -> bool:
     kind = part.get_content_type()
     if kind == MEDIA_TYPE:
         return True
-    if kind in _SIGNATURES:
+    if kind in SIGNATURES:
         return False
     disposition = part.get_content_disposition()
     if kind.startswith("image/") and is_related:

@@ -17,7 +17,7 @@ _CONTENT_TYPES = "[Content_Types].xml"
 _ENCRYPTED = "EncryptedPackage"
 _SEARCHED = 64 << 20
 _MIMETYPE_BYTES = 200
-_OTHER_OLE = {"VisioDocument": "Visio", "Quill": "Publisher", "__properties_version1.0": "Outlook"}
+_OTHER_OLE = {"VisioDocument": "Visio", "Quill": "Publisher"}
 
 
 def format_of_zip(path: Path, by_name: Format | None) -> Format:

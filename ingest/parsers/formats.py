@@ -103,6 +103,13 @@ FORMATS = (
     Format("xz", "application/x-xz", ("xz", "txz"), "ingest.parsers.tar:parse_xz", detected=(".xz",)),
     Format("mbox", "application/mbox", ("mbox", "mbx"), "ingest.parsers.mbox:parse"),
     Format("eml", "message/rfc822", ("eml",), "ingest.parsers.email:parse"),
+    Format(
+        "msg",
+        "application/vnd.ms-outlook",
+        ("msg",),
+        "ingest.parsers.msg:parse",
+        streams=("__properties_version1.0",),
+    ),
     Format("png", "image/png", ("png",), "ingest.parsers.image:parse", detected=(".png",)),
     Format(
         "jpeg", "image/jpeg", ("jpg", "jpeg"), "ingest.parsers.image:parse", detected=(".jpg", ".jpeg", ".jpe", ".jfif")

@@ -39,7 +39,7 @@ def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Pars
     Raises:
         ParseError: it cannot be read as rich text.
     """
-    source = _without_binary(path.read_bytes()).decode("latin-1")
+    source = _source(path.read_bytes())
     if not source.lstrip().startswith("{\\rtf"):
         raise ParseError("it is no rich text")
     writer = TextWriter()
@@ -59,6 +59,19 @@ def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Pars
         headings=writer.headings,
         metadata=found,
     )
+
+
+def plain(content: bytes) -> str:
+    """The text alone.
+
+    Raises:
+        ParseError: it cannot be read as rich text.
+    """
+    return _plain(_source(content)).strip()
+
+
+def _source(content: bytes) -> str:
+    return _without_binary(content).decode("latin-1")
 
 
 def _without_binary(content: bytes) -> bytes:

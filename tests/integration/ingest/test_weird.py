@@ -14,7 +14,6 @@ from typing import Any
 import pypdfium2
 import pytest
 
-from ingest.parsers.formats import BY_NAME
 from retrievers.embedded import EmbeddedRetriever
 from retrievers.types import Document
 from tests.integration.ingest.corpus import ingest
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.integration
 FAILURES = ("broken", "encrypted", "unsupported", "timeout", "memory", "crashed", "too-large", "unreadable", "vanished")
 WARNINGS = ("empty", "needs-ocr", "pages-lost", "repaired", "truncated", "encoding")
 NO_TEXT = {"empty", "needs-ocr"}
-UNSUPPORTED = {"key", "numbers", "pages", "one"} | ({"msg", "zip"} - set(BY_NAME))  # by extension
+UNSUPPORTED = {"key", "numbers", "pages", "one"}  # by extension
 ENCRYPTED = re.compile(r"protected_passtika|/protect\.xlsx$")
 ENOUGH = 0.97  # of the words of a file, and of the files
 BROKEN = ("testWORD_truncated.docx", "dots_list.json")  # ends early; a list that is never closed

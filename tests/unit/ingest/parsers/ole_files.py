@@ -1,48 +1,74 @@
-"""Small OLE files, written by hand: Word and PowerPoint 97-2003."""
+"""Small OLE files, written by hand: Word and PowerPoint 97-2003, Outlook."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
 _SECTOR = 512
 _LEAST = 4_096  # of a stream: smaller ones would lie elsewhere
 _FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
 
 
-def an_ole(streams: Mapping[str, bytes]) -> bytes:
-    """An OLE file of these streams, each padded with zeros to 4096 bytes at least."""
-    padded = {name: _padded(content) for name, content in streams.items()}
-    folder = -(-(len(padded) + 1) // 4)  # sectors
-    chains = [list(range(1, 1 + folder))]
-    for content in padded.values():
-        first = chains[-1][-1] + 1
-        chains.append(list(range(first, first + len(content) // _SECTOR)))
-    table = [_FREE] * (_SECTOR // 4)
-    table[0] = _FAT
-    for chain in chains:
-        for at, following in zip(chain, [*chain[1:], _END], strict=True):
-            table[at] = following
-    entries = [_entry("Root Entry", 5, child=1 if padded else _FREE)]
-    for number, (name, content) in enumerate(padded.items(), start=1):
-        following = number + 1 if number < len(padded) else _FREE
-        entries.append(_entry(name, 2, right=following, start=chains[number][0], size=len(content)))
+Tree: TypeAlias = "Mapping[str, bytes | Tree]"
+
+
+def an_ole(tree: Tree) -> bytes:
+    """An OLE file of these streams and folders, each stream padded with zeros to 4096 bytes at least."""
+    listed = [_Entry("Root Entry", 5)]
+    _list(tree, listed[0], listed)
+    contents = [entry.content for entry in listed if entry.content]
+    folder = -(-len(listed) // 4)  # sectors
+    sizes = [folder, *(-(-len(content) // _SECTOR) for content in contents)]
+    tables = -(-(sum(sizes) + 2) // 127)
+    table = ([_FAT] * tables + [_FREE] * (_SECTOR // 4 * tables))[: _SECTOR // 4 * tables]
+    first = tables
+    for size in sizes:
+        table[first : first + size] = [*range(first + 1, first + size), _END]
+        first += size
+    start = tables + folder
+    for entry in listed:
+        entry.start = start if entry.content else 0
+        start += -(-len(entry.content) // _SECTOR)
     header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
-    header += struct.pack("<IIIIIIIII", 0, 1, 1, 0, _LEAST, _END, 0, _END, 0) + struct.pack("<I", 0) + b"\xff" * 432
-    listed = b"".join(entries).ljust(folder * _SECTOR, b"\0")
-    return header + struct.pack(f"<{len(table)}I", *table) + listed + b"".join(padded.values())
+    header += struct.pack("<IIIIIIIII", 0, tables, tables, 0, _LEAST, _END, 0, _END, 0)
+    header += struct.pack(f"<{tables}I", *range(tables)).ljust(436, b"\xff")
+    directory = b"".join(entry.written() for entry in listed).ljust(folder * _SECTOR, b"\0")
+    padded = [content.ljust(-(-len(content) // _SECTOR) * _SECTOR, b"\0") for content in contents]
+    return header + struct.pack(f"<{len(table)}I", *table) + directory + b"".join(padded)
 
 
-def _padded(content: bytes) -> bytes:
-    size = max(_LEAST, -(-len(content) // _SECTOR) * _SECTOR)
-    return content.ljust(size, b"\0")
+@dataclass
+class _Entry:
+    name: str
+    kind: int
+    content: bytes = b""
+    child: int = _FREE
+    right: int = _FREE
+    start: int = 0
+
+    def written(self) -> bytes:
+        encoded = self.name.encode("utf-16-le")
+        links = struct.pack("<III", _FREE, self.right, self.child)
+        head = encoded.ljust(64, b"\0") + struct.pack("<HBB", len(encoded) + 2, self.kind, 1) + links
+        return head + bytes(36) + struct.pack("<IQ", self.start, len(self.content))
 
 
-def _entry(name: str, kind: int, *, child: int = _FREE, right: int = _FREE, start: int = 0, size: int = 0) -> bytes:
-    encoded = name.encode("utf-16-le")
-    links = struct.pack("<III", _FREE, right, child)
-    head = encoded.ljust(64, b"\0") + struct.pack("<HBB", len(encoded) + 2, kind, 1) + links
-    return head + bytes(36) + struct.pack("<IQ", start, size)
+def _list(tree: Tree, parent: _Entry, listed: list[_Entry]) -> None:
+    before = None
+    for name, content in tree.items():
+        is_stream = isinstance(content, bytes)
+        entry = _Entry(name, 2 if is_stream else 1, content.ljust(_LEAST, b"\0") if isinstance(content, bytes) else b"")
+        if before is None:
+            parent.child = len(listed)
+        else:
+            before.right = len(listed)
+        before = entry
+        listed.append(entry)
+        if not isinstance(content, bytes):
+            _list(content, entry, listed)
 
 
 def a_word_file(*pieces: str | bytes, flags: int = 0) -> bytes:
@@ -67,3 +93,19 @@ def a_record(kind: int, content: bytes | str = b"", *, holds: bool = False, inst
     """A record of a ppt; one that holds others, or one of bytes or text."""
     raw = content.encode("utf-16-le") if isinstance(content, str) else content
     return struct.pack("<HHI", instance << 4 | (0xF if holds else 0), kind, len(raw)) + raw
+
+
+def a_message(
+    texts: Mapping[int, str],
+    *,
+    numbers: Mapping[int, int] | None = None,
+    binaries: Mapping[int, bytes] | None = None,
+    inside: Tree | None = None,
+    head: int = 32,
+) -> Tree:
+    """The folder of an Outlook message, or of a recipient or an attachment of one (`head` 8), by property."""
+    entries = [struct.pack("<HHIQ", 3, number, 6, value) for number, value in (numbers or {}).items()]
+    tree: dict[str, bytes | Tree] = {"__properties_version1.0": bytes(head) + b"".join(entries)}
+    tree |= {f"__substg1.0_{number:04X}001F": text.encode("utf-16-le") for number, text in texts.items()}
+    tree |= {f"__substg1.0_{number:04X}0102": content for number, content in (binaries or {}).items()}
+    return {**tree, **(inside or {})}
