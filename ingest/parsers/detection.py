@@ -32,7 +32,13 @@ _TEXTS = (  # what a text is by how it begins, where its name does not say; the 
 )
 _VAGUE = ("", "txt", "text", "xml")  # names that do not say what a text is
 _PROGRAMS_SAY = {"xls": "csv", "xlsx": "csv", "ods": "csv", "doc": "text"}  # what texts of such a name are
-_PACKED = {b"\x1f\x8b\x08": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz"}
+_PACKED = {
+    b"\x1f\x8b\x08": "gz",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zst",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+}
 _POSTSCRIPT = b"%!PS"
 _RTF = b"{\\rtf"
 

@@ -101,6 +101,8 @@ FORMATS = (
     Format("gz", "application/gzip", ("gz", "tgz"), "ingest.parsers.tar:parse_gz", detected=(".gz",)),
     Format("bz2", "application/x-bzip2", ("bz2", "tbz2", "tbz"), "ingest.parsers.tar:parse_bz2", detected=(".bz2",)),
     Format("xz", "application/x-xz", ("xz", "txz"), "ingest.parsers.tar:parse_xz", detected=(".xz",)),
+    Format("zst", "application/zstd", ("zst", "tzst"), "ingest.parsers.tar:parse_zst", detected=(".zst",)),
+    Format("7z", "application/x-7z-compressed", ("7z",), "ingest.parsers.sevenzip:parse", detected=(".7z",)),
     Format("mbox", "application/mbox", ("mbox", "mbx"), "ingest.parsers.mbox:parse"),
     Format("eml", "message/rfc822", ("eml",), "ingest.parsers.email:parse"),
     Format(

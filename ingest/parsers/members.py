@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from ingest.errors import ParseError
+from ingest.errors import ParseError, UnsupportedFormat
 
 
 def is_hidden(name: str) -> bool:
     """Left out, as in folders: names that begin with a dot, and what macOS adds to archives."""
     parts = [part for part in name.split("/") if part not in ("", ".", "..")]
     return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+
+@contextmanager
+def needs_archives(name: str) -> Iterator[None]:
+    """Around the import of a library of the extra `archives`.
+
+    Raises:
+        UnsupportedFormat: it is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        hint = "pip install 'rlm-search[archives]', then `ingest retry --kind unsupported`"
+        raise UnsupportedFormat(f"{name} files are read with the extra `archives`", hint=hint) from error
 
 
 def readable(content: Any, damages: tuple[type[Exception], ...], most: int = 0, why: str = "") -> io.BufferedReader:

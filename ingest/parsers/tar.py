@@ -1,4 +1,4 @@
-"""Tar archives, packed or not, and single packed files (gz, bz2, xz): read from front to back."""
+"""Tar archives, packed or not, and single packed files (gz, bz2, xz, zst): read from front to back."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import gzip
 import lzma
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ingest.errors import ParseError
-from ingest.parsers.members import is_hidden, readable
+from ingest.parsers.members import is_hidden, needs_archives, readable
 from ingest.types import DEFAULT_OPTIONS, Enclosed, ParserOptions
 
 BLOCK = 512
 _MAGIC, _MAGIC_AT = b"ustar", 257
 _LEAST_UNPACKED = 256 << 20
 _DAMAGED = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError)
-_OPENERS: dict[str, Any] = {"gz": gzip.GzipFile, "bz2": bz2.BZ2File, "xz": lzma.LZMAFile}
-_SUFFIXES = {"tgz": "tar", "tbz2": "tar", "tbz": "tar", "txz": "tar", "svgz": "svg"}
+_SUFFIXES = {"tgz": "tar", "tbz2": "tar", "tbz": "tar", "txz": "tar", "tzst": "tar", "svgz": "svg"}
 
 
 def is_tar(head: bytes) -> bool:
@@ -50,14 +49,45 @@ def parse_xz(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[E
     return _unpacked("xz", path, options)
 
 
+def parse_zst(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Enclosed]:
+    """What is packed by zstandard, with the extra `archives`.
+
+    Raises:
+        UnsupportedFormat: the extra is not installed.
+    """
+    return _unpacked("zst", path, options)
+
+
 def _unpacked(method: str, path: Path, options: ParserOptions) -> Iterator[Enclosed]:
     most = min(options.archive_bytes, max(_LEAST_UNPACKED, options.archive_ratio * path.stat().st_size))
     why = f"it unpacks to more than {most:,} bytes"
-    with readable(_OPENERS[method](path), _DAMAGED, most, why) as content:
+    with readable(_OPENERS[method](path), (*_DAMAGED, *_damages(method)), most, why) as content:
         if is_tar(content.peek(BLOCK)):
             yield from _members(content)
         else:
             yield Enclosed(name=_name_inside(path), open=lambda: content)
+
+
+def _zst(path: Path) -> Any:
+    with needs_archives("zst"):
+        from backports import zstd
+    return zstd.ZstdFile(path)
+
+
+def _damages(method: str) -> tuple[type[Exception], ...]:
+    if method != "zst":
+        return ()
+    from backports import zstd
+
+    return (zstd.ZstdError,)
+
+
+_OPENERS: dict[str, Callable[[Path], Any]] = {
+    "gz": gzip.GzipFile,
+    "bz2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+    "zst": _zst,
+}
 
 
 def _name_inside(path: Path) -> str:
