@@ -15,7 +15,10 @@ import pytest
 from ingest.sources import find
 from ingest.types import Failure, Limits, ParsedFile, SourceFile
 from ingest.workers import WorkerPool
+from retrievers.embedded import EmbeddedRetriever
+from retrievers.types import Document
 from tests.integration.ingest.corpus import ingest
+from tests.unit.ingest.parsers import papers
 
 pytestmark = pytest.mark.integration
 
@@ -43,6 +46,12 @@ def failures_of(home: Path) -> dict[str, str]:
 def listed(home: Path) -> list[dict[str, Any]]:
     failures: list[dict[str, Any]] = json.loads(ingest(home, "failures", "--index", "i", "--json").stdout)["failures"]
     return failures
+
+
+def documents_of(home: Path) -> dict[str, Document]:
+    """By each of their sources."""
+    documents = [item.document for item in EmbeddedRetriever(home / "i").export()]
+    return {source: document for document in documents for source in document.sources}
 
 
 def test_a_member_that_kills_its_process_costs_that_member_alone(tmp_path: Path) -> None:
@@ -134,3 +143,42 @@ def test_bombs_are_refused_and_what_lies_beside_them_is_read(tmp_path: Path) -> 
     assert kinds["z.zip!/bomb.txt"] == "too-large"
     assert kinds["t.tar!/hole.txt"] == "too-large"
     assert [kind for source, kind in kinds.items() if source.startswith("deep.zip!/")] == ["too-large"]
+
+
+def test_what_is_attached_to_a_pdf_names_it(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    paper = papers.with_attachment(papers.paper(["The tide tables."]), "list.txt", b"The crane is attached.")
+    (folder / "all.zip").write_bytes(a_zip({"d/paper.pdf": paper}))
+
+    report_of(tmp_path, folder)
+
+    documents = documents_of(tmp_path)
+    paper_document = documents["all.zip!/d/paper.pdf"]
+    attached = documents["all.zip!/d/paper.pdf!/list.txt"]
+    assert attached.metadata["parent"] == paper_document.id
+    assert attached.metadata["container"] == "all.zip!/d/paper.pdf"
+    assert paper_document.metadata["container"] == "all.zip"
+    assert "parent" not in paper_document.metadata
+
+
+def test_what_is_gone_from_an_archive_and_an_archive_that_is_gone_leave_the_index(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "o.zip").write_bytes(a_zip({"a.txt": b"The crane stays.", "b.txt": b"The ferry goes."}))
+    (folder / "p.zip").write_bytes(a_zip({"c.txt": b"The pilot sleeps."}))
+    (folder / "q.zip").write_bytes(a_zip({"d.txt": b"The anchor holds.", "e.txt": b"The lantern burns."}))
+    report_of(tmp_path, folder)
+    assert len(documents_of(tmp_path)) == 5
+
+    (folder / "o.zip").write_bytes(a_zip({"a.txt": b"The crane stays.", "new.txt": b"The rope is new, and long."}))
+    report_of(tmp_path, folder)
+    kept = {"p.zip!/c.txt", "q.zip!/d.txt", "q.zip!/e.txt"}
+    assert set(documents_of(tmp_path)) == {"o.zip!/a.txt", "o.zip!/new.txt", *kept}
+
+    (folder / "p.zip").unlink()
+    report_of(tmp_path, folder, "--sync")
+    assert set(documents_of(tmp_path)) == {"o.zip!/a.txt", "o.zip!/new.txt", "q.zip!/d.txt", "q.zip!/e.txt"}
+
+    ingest(tmp_path, "forget", folder / "q.zip", "--index", "i")
+    assert set(documents_of(tmp_path)) == {"o.zip!/a.txt", "o.zip!/new.txt"}

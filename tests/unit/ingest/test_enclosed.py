@@ -14,6 +14,7 @@ from ingest.enclosed import Walk, member_name
 from ingest.errors import ParseError
 from ingest.stages import id_of
 from ingest.types import Entered, MemberFailed, ParserOptions, SourceFile
+from tests.unit.ingest.zips import an_encrypted_zip, an_overlapping_zip
 
 
 def walked(path: Path, options: ParserOptions | None = None) -> tuple[dict[str, str], dict[str, str]]:
@@ -105,3 +106,38 @@ def test_a_character_set_that_lies_is_seen_through(tmp_path: Path) -> None:
     path.write_bytes(b'Subject: x\nContent-Type: text/plain; charset="us-ascii"\n\ncaf\xc3\xa9 au lait\n')
     texts, _ = walked(path)
     assert "café au lait" in texts["m.eml"]
+
+
+def test_an_encrypted_member_is_read_with_its_password_and_else_encrypted(tmp_path: Path) -> None:
+    path = tmp_path / "z.zip"
+    path.write_bytes(an_encrypted_zip("a.txt", b"words under lock", b"tide"))
+    assert walked(path, ParserOptions(passwords=("ebb",))) == ({}, {"z.zip!/a.txt": "encrypted"})
+    assert walked(path, ParserOptions(passwords=("ebb", "tide"))) == ({"z.zip!/a.txt": "words under lock"}, {})
+
+
+@pytest.mark.parametrize(("raw", "shown"), [(b"caf\x82.txt", "café.txt"), ("café.txt".encode(), "café.txt")])
+def test_names_that_are_not_marked_are_in_the_code_page_of_dos_or_in_utf_8(
+    tmp_path: Path, raw: bytes, shown: str
+) -> None:
+    path = tmp_path / "z.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x" * len(raw), "words")
+    path.write_bytes(path.read_bytes().replace(b"x" * len(raw), raw))
+    assert walked(path) == ({f"z.zip!/{shown}": "words"}, {})
+
+
+def test_a_bomb_of_entries_that_share_their_content_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "z.zip"
+    path.write_bytes(an_overlapping_zip(bytes(1 << 20), 50))
+    unpacked = 0
+    file = SourceFile(path=path, source="z.zip", size=path.stat().st_size, mtime_ns=0, fingerprint="")
+    kinds = set()
+    try:
+        for item in Walk(file, ParserOptions(archive_bytes=4 << 20), id_of).items():
+            if isinstance(item, MemberFailed):
+                kinds.add(getattr(item.error, "kind", ""))
+            unpacked += isinstance(item, tuple)
+    except ParseError as refused:
+        kinds.add(refused.kind)
+    assert unpacked <= 4
+    assert kinds & {"too-large", "broken"}  # newer Pythons see by themselves that entries overlap
