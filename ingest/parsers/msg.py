@@ -38,6 +38,7 @@ _DATA, _FLAGS, _HIDDEN, _DRAWN = 0x3701, 0x3714, 0x7FFE, 4
 _WIDE, _NARROW, _BINARY = "001F", "001E", "0102"
 _TEXT_BYTES = 64 << 20
 _MOST_PARTS = 10_000
+_MOST_RECIPIENTS = 300  # of more the names suffice: each costs a search of the whole folder
 _DEPTH = 8  # of messages that are attached to messages
 _UTF8 = 65001
 
@@ -76,13 +77,19 @@ class _Storage:
 
     def parts(self, prefix: str) -> list[_Storage]:
         """The recipients or attachments, in order."""
+        return [
+            _Storage(self.ole, _PART_HEAD, (*self.path, name), self.page) for name in self.names(prefix)[:_MOST_PARTS]
+        ]
+
+    def names(self, prefix: str) -> list[str]:
+        """Of their folders."""
         depth = len(self.path)
         found = {
             entry[depth]
             for entry in self.ole.listdir(streams=True, storages=True)
             if tuple(entry[:depth]) == self.path and len(entry) > depth and entry[depth].startswith(prefix)
         }
-        return [_Storage(self.ole, _PART_HEAD, (*self.path, name), self.page) for name in sorted(found)[:_MOST_PARTS]]
+        return sorted(found)
 
     def embedded(self) -> _Storage | None:
         """The message that this attachment is."""
@@ -129,7 +136,8 @@ def _headers(message: _Storage) -> dict[str, str]:
 
 def _recipients(message: _Storage) -> tuple[str, str]:
     found: dict[int, list[str]] = {_TO: [], _CC: []}
-    for part in message.parts(_RECIPIENT):
+    names = message.names(_RECIPIENT)
+    for part in message.parts(_RECIPIENT) if len(names) <= _MOST_RECIPIENTS else ():
         address = part.line(_SMTP) or part.line(_ADDRESS)
         shown = _mailbox(part.line(_NAME), address if "@" in address else "")
         found.setdefault(part.integer(_ROLE), []).append(shown)

@@ -127,6 +127,17 @@ def test_entities_do_not_explode_and_no_file_is_read(tmp_path: Path) -> None:
     assert "root:" not in parsed_of(tmp_path, content).text
 
 
+def test_a_billion_laughs_in_it_stay_unheard(tmp_path: Path) -> None:
+    laughs = b"".join(b'<!ENTITY l%d "%s">' % (n, b"&l%d;" % (n - 1) * 10) for n in range(1, 10))
+    content = packed(b'<!DOCTYPE d [<!ENTITY l0 "ha">' + laughs + b"]>" + body("<w:p><w:r><w:t>&l9;</w:t></w:r></w:p>"))
+    try:
+        heard = len(parsed_of(tmp_path, content).text)
+    except ParseError as refused:
+        heard = 0
+        assert refused.kind == "broken"  # noqa: PT017
+    assert heard < 1_000
+
+
 @pytest.mark.parametrize("content", [packed(b"<w:document"), packed(b"no xml"), packed(body("<a>" * 100_000))])
 def test_damaged_xml_is_broken(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ParseError, match="damaged") as refused:

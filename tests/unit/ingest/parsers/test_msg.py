@@ -72,6 +72,12 @@ def test_headers_body_and_date_are_those_of_an_eml(tmp_path: Path) -> None:
     assert "hidden@" not in parsed.text
 
 
+def test_of_very_many_recipients_the_names_are_told(tmp_path: Path) -> None:
+    recipients = {f"__recip_version1.0_#{number:08X}": a_message({}, head=8) for number in range(301)}
+    parsed, _ = read(tmp_path, a_message({0x0037: "S", 0x0E04: "Ann; Bo; and others"}, inside=recipients))
+    assert parsed.metadata["to"] == "Ann; Bo; and others"
+
+
 @pytest.mark.parametrize(
     ("binaries", "expected"),
     [
