@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from retrievers.interrupts import outside_imports
+from retrievers.interrupts import outside_imports, stop_listening
 
 STOPPED = "stopped; run the same command again to go on"
 
@@ -47,8 +47,7 @@ class Signals:
 
     def ignore(self) -> None:
         """The command has come to its end: what is left to do is to say so."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        stop_listening(signal.SIGINT, signal.SIGTERM)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self._received:

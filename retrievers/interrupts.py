@@ -45,6 +45,14 @@ def outside_imports(handler: Handler) -> Handler:
     return handle
 
 
+def stop_listening(*numbers: int) -> None:
+    """From here on these signals are ignored, and so is one that waits: an alarm would end Python while it ends."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+
+
 def leave_when_interrupted(words: str) -> None:
     """Until another handler is set, Ctrl-C says so and ends the process: nothing was begun that had to be tidied up."""
 

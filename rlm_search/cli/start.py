@@ -6,7 +6,7 @@ import signal
 import sys
 from typing import NoReturn
 
-from retrievers.interrupts import leave_when_interrupted
+from retrievers.interrupts import leave_when_interrupted, stop_listening
 
 
 def main() -> NoReturn:
@@ -16,5 +16,5 @@ def main() -> NoReturn:
     from rlm_search.cli.errors import run
 
     code = run(commands, sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said: an exception now would only be printed by Python
+    stop_listening(signal.SIGINT)  # all is said: an exception now would only be printed by Python
     sys.exit(code)

@@ -69,3 +69,17 @@ def test_a_second_signal_does_not_wait() -> None:
         "exec(compile(press, '<frozen importlib._bootstrap>', 'exec'))\n"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 130
+
+
+def test_a_signal_that_waits_does_not_end_a_process_that_has_come_to_its_end() -> None:
+    code = (
+        "import signal, sys, time\n"
+        "from retrievers.interrupts import outside_imports, stop_listening\n"
+        "signal.signal(signal.SIGINT, outside_imports(lambda *_: None))\n"
+        "press = 'signal.raise_signal(signal.SIGINT)'\n"
+        "exec(compile(press, '<frozen importlib._bootstrap>', 'exec'))\n"
+        "stop_listening(signal.SIGINT)\n"
+        "signal.signal(signal.SIGALRM, signal.SIG_DFL)  # as Python does when it ends\n"
+        "time.sleep(0.1)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
