@@ -178,7 +178,7 @@ class Sidecar:
                 )
             self.by_id = self._column in IDS
         key = str(row.get(self._column) or "").strip()
-        return key if self.by_id else _normal(key)
+        return _storable(key if self.by_id else _normal(key))
 
     # --- looking up -------------------------------------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ class Sidecar:
         with self._lock:
             found = self._database.execute(
                 f"SELECT number, fields FROM rows WHERE {column} = ? ORDER BY number LIMIT 2",  # noqa: S608 - constants
-                (value,),
+                (_storable(value),),
             ).fetchall()
         return found[0] if len(found) == 1 or (found and column == "key") else None
 
@@ -199,6 +199,11 @@ class Sidecar:
         return {name: value for name, value in decoded.items() if _is_value(value)} | {
             name: tuple(value) for name, value in decoded.items() if isinstance(value, list)
         }
+
+
+def _storable(key: str) -> str:
+    """The key with lone surrogates, which SQLite refuses, written out: names that are no UTF-8 hold them."""
+    return key.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _normal(path: str) -> str:

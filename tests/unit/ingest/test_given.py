@@ -72,6 +72,14 @@ def test_rows_are_joined_as_given_relative_absolute_or_by_a_bare_name(tmp_path: 
         assert counts.examples == ("e.txt", "x/e.txt", "gone.txt")
 
 
+def test_names_that_are_no_utf_8_are_looked_up_as_others_are(tmp_path: Path) -> None:
+    table = tmp_path / "about.jsonl"
+    table.write_text('{"path": "a\\udcff.txt", "n": 1}\n{"path": "b.txt", "n": 2}\n')
+    with Sidecar(table) as rows:
+        assert [rows.of_file(found(name)).get("n") for name in ("a\udcff.txt", "c\udcff.txt", "b.txt")] == [1, None, 2]
+        assert rows.counts(lambda _: False).unmatched_files == 1
+
+
 def test_cells_are_numbers_and_booleans_where_nothing_is_lost_by_it(tmp_path: Path) -> None:
     table = tmp_path / "about.csv"
     table.write_text("file;zip;year;share;draft;note;none\na.txt;01234;2018;1.5;True;x, y;\n", encoding="utf-8-sig")
