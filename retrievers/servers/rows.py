@@ -54,8 +54,6 @@ def text_rows(
         original: id of the document that this one is a near-duplicate of.
     """
     units = units_of(document, chunks)
-    starts = [unit.start for unit in units]
-    record = head_record(document, starts, chunk_records(chunks, starts))
     analyser = analyser_of(document.language, document.text).name
     mark = {"duplicate_of": original} if original else {}
     fields = {**fields_of(document), **mark}
@@ -69,7 +67,7 @@ def text_rows(
         **values_of(fields, wide),
     }
     about = {"title": document.title, "source": document.source, "metadata": plain(dict(document.metadata)), **mark}
-    pieces = _pieces(record)
+    pieces = _pieces(_record_over(document, chunks, units))
     indexed = blotted(document.text, document.furniture)
     for ordinal, (unit, path) in enumerate(zip(units, heading_paths(document.headings, units), strict=True)):
         row = {**shared, "kind": "unit", "unit": ordinal, "start": unit.start, "end": unit.end}
@@ -86,6 +84,16 @@ def text_rows(
     for ordinal, piece in enumerate(pieces):
         source = {"kind": "record", "doc_id": document.id, "hash": document.content_hash, "unit": ordinal}
         yield row_id(document.id, "r", ordinal), {**source, "record": piece}
+
+
+def whole_record(document: Document, chunks: Sequence[Chunk]) -> HeadRecord:
+    """What is kept of a document beside its text, as its record rows tell it."""
+    return _record_over(document, chunks, units_of(document, chunks))
+
+
+def _record_over(document: Document, chunks: Sequence[Chunk], units: Sequence[Unit]) -> HeadRecord:
+    starts = [unit.start for unit in units]
+    return head_record(document, starts, chunk_records(chunks, starts))
 
 
 def _forms(fields: Mapping[str, MetadataValue], wide: Container[str]) -> Iterator[str]:

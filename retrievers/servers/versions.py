@@ -17,7 +17,6 @@ class Versions:
 
     def __init__(self, dialect: Dialect, name: str) -> None:
         self._dialect, self._name = dialect, name
-        self.url = dialect.place
         self._pattern = re.compile(rf"{re.escape(name)}-(\d{{{_DIGITS}}})")
 
     def __enter__(self) -> Versions:

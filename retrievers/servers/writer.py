@@ -1,8 +1,8 @@
 """Write to an index on a server: rows in bulk, several requests on their way, and nothing seen before a flush.
 
 While a writer is open the index is not refreshed by itself: readers see what was there until `flush` refreshes it, and
-all rows of a document lie on one shard, so its new version takes the place of the old one in one step. The refresh
-interval is told in the index itself and put back by `close`, or by the next writer after a crash.
+all rows of a document lie on one shard, so its new version takes the place of the old one in one step. `close` lets the
+index refresh by itself again, that of the next writer after a crash.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from retrievers.servers.documents import BATCH, ServerDocuments
 from retrievers.servers.looking import look
 from retrievers.servers.mapping import MOST_METADATA, mapping_of, settings_of
 from retrievers.servers.recent import Recent
-from retrievers.servers.rows import record_of, routing_of, row_id, text_rows, vector_rows
+from retrievers.servers.rows import record_of, routing_of, row_id, text_rows, vector_rows, whole_record
 from retrievers.servers.versions import Versions
 from retrievers.types import Document, IndexedDocument, Matrix
 
@@ -59,7 +59,7 @@ class ServerWriter:
         refresh_seconds: float = 1.0,
         rebuild: bool = False,
     ) -> None:
-        self._dialect, self._alias = dialect, index
+        self._dialect = dialect
         self._refresh = f"{int(refresh_seconds * 1000)}ms"
         self._versions = Versions(dialect, index)
         self._index = self._versions.writable(rebuild=rebuild) or self._versions.make(
@@ -92,13 +92,11 @@ class ServerWriter:
 
     def set_vectors(self, document_id: str, content_hash: str, vectors: Matrix) -> None:
         """Give a document its vectors, row i for chunk i; dropped in silence if the document has changed since."""
-        self._settle()
         self._look_up([document_id])
         head = self._heads[document_id]
         if head is None or head["hash"] != content_hash:
             return
-        record = self._record(head)
-        for name, row in vector_rows(head, record, vectors):
+        for name, row in vector_rows(head, self._record(head), vectors):
             self._put(document_id, name, row)
         head_row = {"update": self._address(document_id, row_id(document_id, "u", 0))}
         self._bulk.add(document_id, head_row, {"doc": {"has_vectors": True}})
@@ -126,7 +124,6 @@ class ServerWriter:
             self._put(document_id, name, row)
         self._heads[document_id] = _without_text(rows[0][1])
         if vectors is not None:
-            self._settle()  # its record is read back
             self.set_vectors(document_id, item.document.content_hash, vectors)
 
     def missing_vectors(self) -> Iterator[str]:
@@ -277,7 +274,12 @@ class ServerWriter:
                 self._heads[doc_id] = row["_source"] if row.get("found") else None
 
     def _record(self, head: Json) -> HeadRecord:
+        """What is kept of a document; read back only where it was not written a moment ago."""
         doc_id = head["doc_id"]
+        recent = self._recent.get(doc_id)
+        if recent is not None and recent.document.content_hash == head["hash"]:
+            return whole_record(recent.document, recent.chunks)
+        self._settle()
         docs = [self._address(doc_id, row_id(doc_id, "r", n)) for n in range(head["summary"]["records"])]
         answer = self._dialect.request("POST", f"/{self._index}/_mget", body={"docs": docs})
         return record_of([row["_source"]["record"] for row in answer["docs"]])
