@@ -1,7 +1,8 @@
-"""seccomp: a filter in the kernel refuses the system calls that no reader of files needs.
+"""seccomp: a filter in the kernel refuses the system calls that a process does not need.
 
-A list of what is refused, not of what is allowed: native libraries differ in what they call, and files are kept by
-Landlock. The program is classic BPF, made here: it is a table, two jumps and three words of return.
+For readers of files a list of what is refused (`refuse`): native libraries differ in what they call, and files are kept
+by Landlock. For a process that only computes a list of what is allowed (`allow_only`). The program is classic BPF, made
+here: it is a table, two jumps and three words of return.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import os
 import platform
 import struct
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from confinement import syscalls
+from confinement import allowed, syscalls
 
 _PR_SET_SECCOMP, _FILTER = 22, 2
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
@@ -50,22 +52,41 @@ def refuse(*, fork: bool, signal_others: bool) -> None:
     Raises:
         OSError: this system or this architecture has no seccomp, or `no_new_privs` is not set.
     """
+    _apply(_filter(_machine(), fork=fork, signal_others=signal_others))
+
+
+def allow_only(calls: Mapping[str, allowed.Call]) -> None:
+    """Refuse from now on, in this process, every system call but these.
+
+    Raises:
+        OSError: this system or this architecture has no seccomp, or `no_new_privs` is not set.
+    """
+    column = list(syscalls.ARCHITECTURES).index(_machine())
+    steps = _start(_machine())
+    for call in calls.values():
+        number = call.numbers[column]
+        if number is not None:
+            steps += _if_it_is(number, _allowed(call))
+    _apply([*steps, _Instruction(_RETURN, _REFUSE | errno.EPERM)])
+
+
+def _machine() -> str:
     machine = platform.machine()
     if sys.platform != "linux" or machine not in syscalls.ARCHITECTURES:
         raise OSError(f"no filter of system calls is known for {sys.platform} on {machine}")
-    packed = b"".join(step.pack() for step in _filter(machine, fork=fork, signal_others=signal_others))
+    return machine
+
+
+def _apply(steps: list[_Instruction]) -> None:
+    packed = b"".join(step.pack() for step in steps)
     program = _Program(len(packed) // 8, packed)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"seccomp: {os.strerror(ctypes.get_errno())}")
 
 
-def _filter(machine: str, *, fork: bool, signal_others: bool) -> list[_Instruction]:
-    numbers = syscalls.numbers(machine)
-    refused = [numbers[name] for name in syscalls.REFUSED if name in numbers]
-    if not fork:
-        refused += [numbers[name] for name in syscalls.PROCESSES if name in numbers]
-    steps = [
+def _start(machine: str) -> list[_Instruction]:
+    return [
         _Instruction(_LOAD, _ARCHITECTURE),
         _Instruction(_EQUAL, syscalls.ARCHITECTURES[machine], 1, 0),
         _Instruction(_RETURN, _KILL),  # another architecture's numbers would mean other calls
@@ -73,6 +94,28 @@ def _filter(machine: str, *, fork: bool, signal_others: bool) -> list[_Instructi
         _Instruction(_AT_LEAST, _X32, 0, 1),
         _Instruction(_RETURN, _REFUSE | errno.ENOSYS),
     ]
+
+
+def _allowed(call: allowed.Call) -> list[_Instruction]:
+    """Allow it, or look at its argument first, of which the kernel reads the lower 32 bits alone."""
+    verdict = [_Instruction(_RETURN, _ALLOW)]
+    if not call.without and not call.one_of:
+        return verdict
+    steps = [_Instruction(_LOAD, _ARGUMENT + 8 * call.argument)]
+    if call.without:
+        steps.append(_Instruction(_ANY_BIT, call.without, 0, 1))
+    left = len(call.one_of)
+    for position, value in enumerate(call.one_of):
+        steps.append(_Instruction(_EQUAL, value, left - position, 0))
+    return [*steps, _Instruction(_RETURN, _REFUSE | errno.EPERM), *verdict]
+
+
+def _filter(machine: str, *, fork: bool, signal_others: bool) -> list[_Instruction]:
+    numbers = syscalls.numbers(machine)
+    refused = [numbers[name] for name in syscalls.REFUSED if name in numbers]
+    if not fork:
+        refused += [numbers[name] for name in syscalls.PROCESSES if name in numbers]
+    steps = _start(machine)
     for number in refused:
         steps += _if_it_is(number, [_Instruction(_RETURN, _REFUSE | errno.EPERM)])
     for name in syscalls.MISSING:  # who is told that a call does not exist falls back to an older one

@@ -1,128 +1,61 @@
-"""The default sandbox: one CPython process a session, which gives up what it can before it runs the model's code."""
+"""The default sandbox: one CPython process a session, which gives up all but computing before it runs any code."""
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from rlm_search.errors import SandboxError
+from rlm_search.sandbox import outside
 from rlm_search.sandbox.host import Session, SessionEnded
-from rlm_search.sandbox.protocol import SandboxLimits
+from rlm_search.sandbox.journal import Bound, Cell, Journal, outcome
+from rlm_search.sandbox.launch import Launch, Worker, forked
+from rlm_search.sandbox.protocol import Done, Ready, SandboxLimits
+from rlm_search.sandbox.rebuild import rebuild, told
 from rlm_search.types import Execution
 
 _T = TypeVar("_T")
-_REQUIRED = ("memory", "cpu", "core", "files", "descriptors")
-"""Steps of `limits.confine` without which no code is run where the system has them: on Linux."""
-_WORKER = Path(__file__).with_name("worker.py")
-
-
-class WorkerProcess:
-    """A started worker: its process, its stream, and the pipe whose closing kills it."""
-
-    def __init__(self) -> None:
-        if sys.platform == "win32":
-            raise SandboxError(
-                "the sandbox needs Unix: socket pairs that are inherited, resource limits and alarm signals",
-                hint="run rlm-search in WSL or in a container",
-            )
-        self.sock, theirs = socket.socketpair()
-        watched, self._lifeline = os.pipe()
-        try:
-            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own file
-                [sys.executable, "-I", "-S", "-B", str(_WORKER), str(theirs.fileno()), str(watched)],
-                env={},
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                close_fds=True,
-                pass_fds=(theirs.fileno(), watched),
-                start_new_session=True,
-            )
-        except OSError as error:
-            self.sock.close()
-            os.close(self._lifeline)
-            raise SandboxError(f"the sandbox's process cannot be started: {error}") from error
-        finally:
-            theirs.close()
-            os.close(watched)
-        self.pid = self._process.pid
-        self.end = weakref.finalize(self, _end, self._process, self.sock, self._lifeline, os.getpid())
-        """Kill the process and let go of everything; also called when this object or the interpreter goes."""
-
-    def kill(self) -> None:
-        """Kill the process, and no more: who waits for its answer finds the stream closed."""
-        self._process.kill()
-        _wait(self._process)
-
-
-def _end(process: subprocess.Popen[bytes], sock: socket.socket, lifeline: int, owner: int) -> None:
-    if os.getpid() == owner:  # a fork of the host has copies of our descriptors, and no business with the process
-        process.kill()
-        _wait(process)
-    else:
-        process.returncode = -signal.SIGKILL  # else its destructor, in the fork, warns of a process that still runs
-    sock.close()
-    os.close(lifeline)
-
-
-def _not_started(end: SessionEnded) -> SandboxError:
-    return SandboxError(f"the sandbox does not start: {end.reason}", hint=_complaint())
-
-
-def _complaint() -> str:
-    """What this interpreter says when it is started as a worker is: a library that it finds by its environment only."""
-    command = [sys.executable, "-I", "-S", "-B", "-c", ""]
-    try:
-        done = subprocess.run(command, env={}, capture_output=True, text=True, timeout=10.0, check=False)  # noqa: S603  # our own
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    if done.returncode == 0:
-        return ""
-    said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-    return f"`{' '.join(command[:4])}` with an empty environment: {said[0]}"
-
-
-def _check(report: Mapping[str, str]) -> None:
-    lacking = [f"{step} ({report.get(step)})" for step in _REQUIRED if report.get(step) != "held"]
-    if lacking and sys.platform == "linux":
-        raise SandboxError(f"the sandbox cannot limit its process: {', '.join(lacking)}")
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    with suppress(subprocess.TimeoutExpired):  # killed already: longer only where the kernel is stuck, and never we
-        process.wait(timeout=10.0)
+REQUIRED = ("no_new_privs", "memory", "cpu", "core", "files", "descriptors", "processes", "seccomp", "tried")
+"""Steps of `limits.confine` without which no code is run."""
+_ELSEWHERE = "on Linux with seccomp this needs nothing installed: run rlm-search there, in WSL or in a container"
 
 
 class ConfinedSandbox:
-    """Runs the model's code in a process of its own, with an empty environment and no descriptor but one socket.
+    """Runs the model's code in a process of its own, which can compute and talk to this one, and nothing else.
 
-    A session lasts until `close`. A cell that has to be killed, or that kills its process, ends the worker: its
-    `Execution` says so, and the next call finds a new worker with the functions and the variables of `start`.
+    A session lasts until `close`. A cell that has to be killed, or that kills its process, costs the worker: the
+    session is then made again by running its earlier cells once more, their calls answered from what was recorded, and
+    the `Execution` says how far that went.
+
+    Args:
+        limits: of the session.
+        launch: how its workers are started.
 
     Raises:
-        SandboxError: by every method, if no worker can be started.
+        SandboxError: by every method, if no worker can be started or if it is not confined.
     """
 
-    def __init__(self, limits: SandboxLimits | None = None) -> None:
+    def __init__(self, limits: SandboxLimits | None = None, *, launch: Launch = forked) -> None:
         self.limits = limits or SandboxLimits()
         self.confinement: Mapping[str, str] = {}
-        """Each step by which the worker limited itself: "held", or why not. Known after the first call."""
+        """Each step by which the worker was confined, and `seen`, what the host sees of it: "held", or why not.
+
+        Known after the first call.
+        """
+        self._launch_worker = launch
         self._functions: Mapping[str, Callable[..., Any]] = {}
         self._variables: dict[str, Any] = {}
-        self._worker: WorkerProcess | None = None
+        self._journal = Journal(limit=self.limits.journal_bytes)
+        self._seed = 0
+        self._worker: Worker | None = None
         self._session: Session | None = None
+        self._owner = 0
         self._closed = False
         self._is_ready = False
         self._lock = threading.RLock()
@@ -132,6 +65,8 @@ class ConfinedSandbox:
         with self._lock:
             self._discard()
             self._functions, self._variables, self._closed = dict(functions), dict(variables or {}), False
+            self._journal = Journal(limit=self.limits.journal_bytes)
+            self._seed = int.from_bytes(os.urandom(6))
             self._launch()
 
     def execute(self, code: str, *, timeout: float) -> Execution:
@@ -142,9 +77,9 @@ class ConfinedSandbox:
         with self._lock:
             started = time.monotonic()
             try:
-                done = self._ready().execute(code, timeout)
+                done = self._run(code, timeout)
             except SessionEnded as end:
-                return self._lost(end, time.monotonic() - started)
+                return self._lost(end, started)
             finally:
                 self._drop_if_unusable()
             return Execution(
@@ -161,7 +96,7 @@ class ConfinedSandbox:
 
     def set(self, name: str, value: Any) -> None:
         """Bind a variable to plain data."""
-        self._ask(lambda session: session.set(name, value))
+        self._ask(lambda session: self._bind(session, name, value))
 
     def variables(self) -> dict[str, str]:
         """The names that cells and host have assigned, each with its type and a short repr."""
@@ -181,7 +116,7 @@ class ConfinedSandbox:
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id, None where there is no worker."""
+        """The worker's process id; None where there is no worker, or none that has said so yet."""
         return self._worker.pid if self._worker is not None else None
 
     def __enter__(self) -> ConfinedSandbox:
@@ -189,6 +124,31 @@ class ConfinedSandbox:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _run(self, code: str, timeout: float) -> Done:
+        session = self._ready()
+        started, before = time.monotonic(), session.ran
+        done: Done | None = None
+        try:
+            done = session.execute(code, timeout)
+            return done
+        finally:  # also where a host function's exception is raised: what the cell assigned before is there
+            ran = done or (session.ran if session.ran is not before else None)
+            if ran is not None and session.usable:
+                self._note(code, time.monotonic() - started, ran, session)
+
+    def _note(self, code: str, seconds: float, done: Done, session: Session) -> None:
+        if done.ended == "timeout":
+            self._journal.has_gap = True
+            return
+        self._journal.add(
+            Cell(code=code, seconds=seconds, exchanges=session.heard, outcome=outcome(done.stdout, done.error))
+        )
+
+    def _bind(self, session: Session, name: str, value: Any) -> None:
+        session.set(name, value)
+        if not session.in_cell:
+            self._journal.add(Bound(name=name, value=value))
 
     def _ask(self, question: Callable[[Session], _T]) -> _T:
         with self._lock:
@@ -201,23 +161,22 @@ class ConfinedSandbox:
                 self._drop_if_unusable()
 
     def _launch(self) -> Session:
-        worker = WorkerProcess()
+        worker = self._launch_worker()
         session = Session(worker.sock, self.limits)
         try:
-            session.configure()
+            session.configure(self._seed)
         except SessionEnded as end:
             worker.end()
             raise _not_started(end) from None
-        self._worker, self._session, self._is_ready = worker, session, False
+        self._worker, self._session, self._is_ready, self._owner = worker, session, False, os.getpid()
         return session
 
     def _ready(self) -> Session:
-        """The session, once its worker runs and has functions and variables. A lost one is begun anew, empty.
-
-        Here a session could be rebuilt instead, from the cells and host results that were recorded.
-        """
+        """The session, once its worker runs and has functions and variables. A lost one is begun anew, empty."""
         if self._closed:
             raise SandboxError("the sandbox is closed")
+        if self._owner != os.getpid():  # a fork of the host: its worker belongs to its parent
+            self._discard()
         session = self._session or self._launch()
         if not self._is_ready:
             self._greet(session)
@@ -225,8 +184,8 @@ class ConfinedSandbox:
 
     def _greet(self, session: Session) -> None:
         try:
-            self.confinement = session.ready().report
-            _check(self.confinement)
+            ready = session.ready()
+            self._check(ready)
             session.offer(self._functions)
             for name, value in self._variables.items():
                 session.set(name, value)
@@ -237,17 +196,53 @@ class ConfinedSandbox:
             if not self._is_ready:
                 self._discard()
 
-    def _lost(self, end: SessionEnded, seconds: float) -> Execution:
+    def _check(self, ready: Ready) -> None:
+        """See that it is confined, as it says and as it looks.
+
+        Raises:
+            SandboxError: it is not.
+        """
+        worker = self._worker
+        assert worker is not None, "there is a session"
+        worker.arrived(ready.pid)
+        seen = outside.seen(worker.pid) if worker.pid is not None else "it runs elsewhere"
+        self.confinement = {**ready.report, "seen": seen}
+        lacking = [f"{step} ({ready.report.get(step)})" for step in REQUIRED if ready.report.get(step) != "held"]
+        if seen.startswith(outside.WRONG):
+            lacking.append(seen)
+        if lacking:
+            raise SandboxError(f"the sandbox cannot confine its process: {', '.join(lacking)}", hint=_ELSEWHERE)
+
+    def _lost(self, end: SessionEnded, started: float) -> Execution:
         self._discard()
         if self._closed:
             raise SandboxError("the sandbox was closed while a cell ran")
-        self._launch()  # now, so that it gets ready while the model thinks
-        again = ", ".join(self._variables)
-        error = (
-            f"SessionLost: {end.reason}. All variables, functions and classes of earlier cells are gone"
-            f"{f' (there again: {again})' if again else ''}; begin anew."
-        )
-        return Execution(error=error, seconds=seconds, ended=end.ended)
+        error = f"SessionLost: {end.reason}. What this cell had assigned is gone. {self._make_again()}."
+        return Execution(error=error, seconds=time.monotonic() - started, ended=end.ended)
+
+    def _make_again(self) -> str:
+        """Begin the session anew and run its cells again; returns what the model has to know."""
+        journal, self._journal = self._journal, Journal(limit=self.limits.journal_bytes)
+        session = self._launch()  # now, so that it gets ready while the model thinks
+        if not journal.entries and journal.is_whole and not journal.has_gap:
+            return self._begun_anew("There were no earlier cells")
+        if not journal.is_whole:
+            return self._begun_anew("The earlier cells were too much to be run again: all their variables are gone")
+        self._greet(session)
+        try:
+            rebuilt = rebuild(session, journal, self.limits.replay_seconds)
+        except SessionEnded as end:
+            self._discard()
+            self._launch()
+            return self._begun_anew(f"All variables of earlier cells are gone: run again, they ended as well: {end}")
+        self._journal = Journal(limit=journal.limit, has_gap=journal.has_gap)
+        for entry in rebuilt.entries:
+            self._journal.add(entry)
+        return f"The session was made again: {told(rebuilt, journal)}"
+
+    def _begun_anew(self, reason: str) -> str:
+        names = ", ".join(self._variables)
+        return f"{reason}{f'; what was given is there again: {names}' if names else ''}"
 
     def _drop_if_unusable(self) -> None:
         if self._closed or (self._session is not None and not self._session.usable):
@@ -258,3 +253,20 @@ class ConfinedSandbox:
             self._worker.end()
         self._worker = self._session = None
         self._is_ready = False
+
+
+def _not_started(end: SessionEnded) -> SandboxError:
+    return SandboxError(f"the sandbox does not start: {end.reason}", hint=_complaint())
+
+
+def _complaint() -> str:
+    """What this interpreter says when it is started as a worker is: a library that it finds by its environment only."""
+    command = [sys.executable, "-I", "-S", "-B", "-c", ""]
+    try:
+        done = subprocess.run(command, env={}, capture_output=True, text=True, timeout=10.0, check=False)  # noqa: S603  # our own
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+    return f"`{' '.join(command[:4])}` with an empty environment: {said[0]}"

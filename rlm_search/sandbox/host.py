@@ -8,13 +8,14 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from rlm_search.errors import ToldToModel
 from rlm_search.sandbox import wire
 from rlm_search.sandbox.functions import HostFunction
+from rlm_search.sandbox.journal import Exchange
 from rlm_search.sandbox.protocol import (
     BadCall,
     Call,
@@ -35,6 +36,9 @@ _TOLD = (TypeError, ValueError, KeyError, IndexError, LookupError, RuntimeError,
 """What an error told to the model is raised as there, where it is one of these too; else as `ToolError`."""
 
 
+_MARGIN, _ERROR_CHARACTERS = 1_000, 10_000
+
+
 class _OutOfTime(Exception):
     """The deadline of the exchange that is going on has passed."""
 
@@ -46,6 +50,10 @@ class SessionEnded(Exception):
         super().__init__(reason)
         self.ended: Literal["killed", "crashed"] = ended
         self.reason = reason
+
+
+class Diverged(Exception):
+    """A cell that was run again asked the host for something else than the first time."""
 
 
 class Session:
@@ -61,7 +69,13 @@ class Session:
         self._received = 0
         self._functions: dict[str, HostFunction] = {}
         self._stop: Exception | None = None
-        self._in_cell = False
+        self.in_cell = False
+        self.ran: Done | None = None
+        """How the last cell ended that came to its end."""
+        self._calls = 0
+        self._heard: list[Exchange] = []
+        self._replayed: Iterator[Exchange] | None = None
+        self._bound: list[tuple[str, Any]] = []
         self.usable = True
         """False once an exchange was cut off in the middle: nothing more can be asked."""
 
@@ -71,11 +85,11 @@ class Session:
             ready: Ready = self._expect(Ready, 0)
             return ready
 
-    def configure(self) -> None:
-        """Tell the worker its limits: the first message of all; it fits into the stream's buffer."""
+    def configure(self, seed: int) -> None:
+        """Tell the worker its limits, and where `random` begins: the first message; it fits into the buffer."""
         names = ("memory_bytes", "cpu_seconds", "output_characters", "message_bytes")
         with self._ending("the worker did not take its settings", self._limits.start_seconds):
-            self._write(encode({name: getattr(self._limits, name) for name in names}))
+            self._write(encode({"seed": seed, **{name: getattr(self._limits, name) for name in names}}))
 
     def offer(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         """Make host functions callable."""
@@ -90,6 +104,8 @@ class Session:
             TypeError: not plain data.
             ValueError: longer than a message may be.
         """
+        if self.in_cell:
+            self._bound.append((name, value))
         if isinstance(value, str) and len(value) >= wire.RAW_CHARACTERS:
             self._request({"t": "set", "name": name, "raw": True}, wire.text_bytes(value))
             return
@@ -116,12 +132,12 @@ class Session:
             SessionEnded: it did not stop, broke the protocol, or its process died.
             Exception: what a host function raised, once the cell has ended.
         """
-        if self._in_cell:
+        if self.in_cell:
             raise RuntimeError("a host function cannot run a cell of the session that called it")
-        self._stop = None
+        self._stop, self._heard = None, []
         late = f"the cell ran for more than {seconds:g} s and could not be stopped"
         step, message = self._message({"t": "execute", "code": code, "seconds": seconds})
-        self._in_cell = True
+        self.in_cell = True
         try:
             with self._ending(late, seconds + self._limits.grace_seconds):
                 self._ask(message)
@@ -131,12 +147,31 @@ class Session:
                 raise
             raise self._stop from None  # what ended the cell matters more than that it had to be killed
         finally:
-            self._in_cell = False
+            self.in_cell = False
+        self.ran = done
         if done.threads:
             raise SessionEnded("killed", f"{done.threads} background threads were left running, which is not allowed")
         if self._stop is not None:
             raise self._stop
         return done
+
+    @property
+    def heard(self) -> Sequence[Exchange]:
+        """The calls of the last cell, and what was answered."""
+        return self._heard
+
+    def replay(self, code: str, seconds: float, exchanges: Sequence[Exchange]) -> Done:
+        """Run a cell again, answering its calls as they were answered; no host function is called.
+
+        Raises:
+            Diverged: it asked for something else. It was stopped there.
+            SessionEnded: as by `execute`.
+        """
+        self._replayed = iter(exchanges)
+        try:
+            return self.execute(code, seconds)
+        finally:
+            self._replayed = None
 
     def _until_done(self, step: int) -> Done:
         calls = call_bytes = 0
@@ -144,25 +179,52 @@ class Session:
             before = self._received
             frame = self._expect(Call | Done, step)
             if isinstance(frame, Done):
-                return frame
+                return self._bounded(frame)
             calls += 1
+            self._calls += 1
             call_bytes += self._received - before
-            over = calls > self._limits.calls or call_bytes > self._limits.call_bytes
+            limits = self._limits
+            over = calls > limits.calls or call_bytes > limits.call_bytes or self._calls > limits.session_calls
             self._answer(frame, over)
 
     def _answer(self, call: Call, over: bool) -> None:
         started = time.monotonic()
         deadline = self._deadline
-        reply = self._over_budget() if over else self._reply(call)
+        reply = self._repeated(call) if self._replayed is not None else self._given(call, over)
         paused = time.monotonic() - started
         self._deadline = deadline + paused  # the cell's clock stands while the host works; the worker's does alike
         if self._stop is not None:
             self._deadline = min(self._deadline, time.monotonic() + self._limits.grace_seconds)
-        self._write(self._encoded(call, {**reply, "paused": paused}))
+        self._write(b'{"paused":%.6f,%b' % (paused, reply[1:]))
+
+    def _bounded(self, done: Done) -> Done:
+        """What the worker says of a cell is no longer than our own worker would make it."""
+        room = self._limits.output_characters + _MARGIN
+        if len(done.stdout) > room or len(done.error) > _ERROR_CHARACTERS or not 0 <= done.stdout_length < 1 << 63:
+            raise wire.WireError("the report of a cell is longer than it may be")
+        return done
+
+    def _given(self, call: Call, over: bool) -> bytes:
+        self._bound = []
+        reply = self._encoded(call, self._over_budget() if over else self._reply(call))
+        self._heard.append(Exchange(asked=_asked(call), bound=tuple(self._bound), reply=reply))
+        return reply
+
+    def _repeated(self, call: Call) -> bytes:
+        exchange = next(self._replayed or iter(()), None)
+        if self._stop is None and (exchange is None or exchange.asked != _asked(call)):
+            self._stop = Diverged(f"{call.name[:80]}() was called with other arguments, or not at all, the first time")
+        if self._stop is not None or exchange is None:
+            return encode({"t": "abort"})
+        for name, value in exchange.bound:
+            self.set(name, value)
+        return exchange.reply
 
     def _over_budget(self) -> dict[str, Any]:
         limits = self._limits
         message = f"a cell may make {limits.calls:,} calls with {limits.call_bytes:,} bytes of arguments; this one has"
+        if self._calls > limits.session_calls:
+            message = f"the {limits.session_calls:,} calls of this session are spent"
         return {"t": "raise", "kind": "RuntimeError", "message": message}
 
     def _reply(self, call: Call) -> dict[str, Any]:
@@ -271,6 +333,10 @@ def _end(error: BaseException, late: str) -> BaseException:
             return SessionEnded("killed", f"the code broke the sandbox's protocol: {error}")
         case _:
             return error
+
+
+def _asked(call: Call) -> bytes:
+    return encode({"name": call.name, "args": call.args, "kwargs": call.kwargs})
 
 
 def _told(error: ToldToModel) -> dict[str, Any]:

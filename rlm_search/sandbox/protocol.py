@@ -24,10 +24,13 @@ class SandboxLimits:
         output_characters: of stdout and stderr that are kept of a cell: half from its beginning, half from its end.
         calls: host calls in one cell.
         call_bytes: all arguments of the host calls in one cell, as JSON.
+        session_calls: host calls while a worker lives.
         message_bytes: the longest message either way: a variable, a result, the arguments of a call.
         session_bytes: everything that the worker sends while it lives.
         grace_seconds: from the soft stop, which keeps the variables, to the hard one.
         start_seconds: until the worker must be ready.
+        journal_bytes: code and answers that are kept for replaying the cells of a session whose worker was lost.
+        replay_seconds: wall clock of such a replay.
     """
 
     memory_bytes: int = 512 * 1024 * 1024
@@ -35,10 +38,13 @@ class SandboxLimits:
     output_characters: int = 400_000
     calls: int = 1_000
     call_bytes: int = 64 * 1024 * 1024
+    session_calls: int = 100_000
     message_bytes: int = 128 * 1024 * 1024
     session_bytes: int = 1024 * 1024 * 1024
     grace_seconds: float = 1.5
     start_seconds: float = 30.0
+    journal_bytes: int = 64 * 1024 * 1024
+    replay_seconds: float = 30.0
 
 
 class BadCall(ToldToModel, TypeError):

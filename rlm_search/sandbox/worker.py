@@ -2,6 +2,9 @@
 
 It loads what cells may import, gives up what it can (`limits.py`), says so in its first message, then answers one
 request at a time until the stream ends. It has no site-packages; its own modules are found beside this file.
+
+    worker.py serve STREAM LIFELINE     descriptors: a socket, and a pipe whose closing kills
+    worker.py fork CONTROL              becomes a worker for each pair of descriptors that comes (`zygote.py`)
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ import _thread
 import gc
 import json
 import os
+import random
+import signal
 import socket
 import sys
 import time
@@ -22,8 +27,14 @@ if TYPE_CHECKING:
 
 
 def _find_siblings() -> None:  # pragma: no cover  # likewise
-    """Make `rlm_search.sandbox` a package of the files beside this one: nothing else of ours is to be had here."""
-    for name, path in (("rlm_search", []), ("rlm_search.sandbox", [os.path.dirname(os.path.abspath(__file__))])):
+    """Make packages of the files beside this one and of `confinement`: nothing else of ours is to be had here."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    root = os.path.dirname(os.path.dirname(here))
+    for name, path in (
+        ("rlm_search", []),
+        ("rlm_search.sandbox", [here]),
+        ("confinement", [os.path.join(root, "confinement")]),
+    ):
         package = sys.modules[name] = types.ModuleType(name)
         package.__path__ = path  # a list makes it a package
 
@@ -169,31 +180,46 @@ _TOLD: dict[str, Callable[[str], BaseException]] = {
 
 
 def main() -> NoReturn:  # pragma: no cover  # only in a process that can write no coverage data
-    """Get ready, say so, serve."""
+    """Load everything, then be a worker, or become many."""
     _find_siblings()
-    from rlm_search.sandbox import cells, guest, limits, namespace, shims, wire
+    from rlm_search.sandbox import limits, namespace, shims, zygote
 
-    stream, lifeline = limits.settle(int(sys.argv[1]), int(sys.argv[2]))
+    descriptors = limits.settle(*map(int, sys.argv[2:]))
+    os.putenv("TZ", "UTC0")  # not `os.environ`, which stays empty; no file of time zones is looked for later
+    time.tzset()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # not Python's handler, which asyncio would replace
+    namespace.preload()
+    shims.install()
+    if sys.argv[1] == "fork":
+        zygote.attend(descriptors[0], serve)
+    serve(descriptors[0], descriptors[1], 0)
+
+
+def serve(stream: int, lifeline: int, parent: int) -> NoReturn:  # pragma: no cover  # likewise
+    """Get ready, give everything up, say so, and answer."""
+    from rlm_search.sandbox import cells, guest, limits, namespace, wire
+
+    stream, lifeline = limits.settle(stream, lifeline)
     sock = socket.socket(fileno=stream)
     sock.setblocking(True)
     wire.widen(sock)
-    settings = json.loads(wire.receive(sock, limit=1_000_000))
-    namespace.preload()
-    shims.install()
-    output = cells.Output(settings["output_characters"])
-    clock = cells.Clock()
-    clock.install()
-    given = {kind.__name__: kind for kind in (ToolError, guest.Failed)}
-    names = namespace.Namespace(namespace.facades(), given)
-    worker = Worker(sock, settings["message_bytes"])
-    report = limits.confine(
-        lifeline=lifeline,
-        memory_bytes=settings["memory_bytes"],
-        cpu_seconds=settings["cpu_seconds"],
-    )
-    gc.freeze()  # what is loaded stays: collections need not look at it
-    worker.write(t="ready", step=0, report=report, pid=os.getpid(), uid=os.geteuid())
     try:
+        settings = json.loads(wire.receive(sock, limit=1_000_000))
+        output = cells.Output(settings["output_characters"])
+        clock = cells.Clock()
+        clock.install()
+        given = {kind.__name__: kind for kind in (ToolError, guest.Failed)}
+        names = namespace.Namespace(namespace.facades(), given)
+        worker = Worker(sock, settings["message_bytes"])
+        random.seed(settings["seed"])
+        report = limits.confine(
+            lifeline=lifeline,
+            parent=parent,
+            memory_bytes=settings["memory_bytes"],
+            cpu_seconds=settings["cpu_seconds"],
+        )
+        gc.freeze()  # what is loaded stays: collections need not look at it
+        worker.write(t="ready", step=0, report=report, pid=os.getpid(), uid=os.geteuid())
         worker.serve(cells.Cells(names.names, output, clock, names.rebind), names, clock)
     except wire.Closed:
         os._exit(0)

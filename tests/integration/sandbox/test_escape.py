@@ -56,8 +56,9 @@ def test_the_host_process_cannot_be_read(path: str, canary: str, begin: Any) -> 
 def test_a_descriptor_that_was_freed_cannot_be_used_again(tmp_path: Path, begin: Any) -> None:
     secret = tmp_path / "key"
     secret.write_text("canary")
-    out = shown(begin(), f"for n in (0, 1, 2, 4): os.close(n)\nprint(os.read(os.open({str(secret)!r}, 0), 9))")
-    assert "Too many open files" in out
+    freeing = "for n in (0, 1, 2, 4):\n    try: os.close(n)\n    except OSError: pass\n"
+    out = shown(begin(), f"{freeing}print(os.read(os.open({str(secret)!r}, 0), 9))")
+    assert "PermissionError" in out
 
 
 PATHS = {
@@ -94,7 +95,7 @@ def test_the_worker_has_five_descriptors_and_none_of_the_hosts(tmp_path: Path, b
         sandbox = begin()
         out = shown(
             sandbox,
-            "seen = []\nfor n in range(256):\n    try: os.fstat(n); seen.append(n)\n"
+            "seen = []\nfor n in range(256):\n    try: os.read(n, 0); seen.append(n)\n"
             "    except OSError: pass\nprint(seen)",
         )
     assert out == "[0, 1, 2, 3, 4]\n"
@@ -239,10 +240,9 @@ def test_a_call_of_a_function_that_was_never_offered_is_refused(begin: Any) -> N
     assert sandbox.execute("'alive'", timeout=5).stdout == "'alive'\n"
 
 
-def test_closing_the_stream_ends_the_session(sandbox: ConfinedSandbox) -> None:
-    execution = sandbox.execute(REAL + "os.close(3)", timeout=5)
-    assert execution.ended in ("crashed", "killed")
-    assert sandbox.execute("1", timeout=5).stdout == "1\n"
+def test_the_stream_cannot_be_closed_from_inside(sandbox: ConfinedSandbox) -> None:
+    assert "PermissionError" in sandbox.execute(REAL + "kept = 1\nos.close(3)", timeout=5).error
+    assert sandbox.execute("kept", timeout=5).stdout == "1\n"
 
 
 def test_a_cell_that_overwrites_builtins_and_functions_does_not_break_the_next(begin: Any) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from rlm_search.errors import SandboxError
-from rlm_search.sandbox.confined import ConfinedSandbox
+from rlm_search.sandbox.confined import REQUIRED, ConfinedSandbox
+from rlm_search.sandbox.launch import executed
 
 pytestmark = pytest.mark.integration
 
@@ -178,6 +179,7 @@ def test_a_session_outlives_the_thread_that_started_it(begin: Any) -> None:
     thread.join()
     time.sleep(0.2)
     sandbox = made[0]
+    sandbox.execute("1", timeout=5)
     pid = sandbox.pid
     assert sandbox.execute("6 * 7", timeout=5).stdout == "42\n"
     assert sandbox.pid == pid
@@ -270,14 +272,17 @@ sock.recv(1)
 
 def test_no_code_runs_in_a_process_that_could_not_limit_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interpreter = tmp_path / "python"
-    report = {"memory": "OSError: no", "cpu": "held", "core": "held", "files": "held"}
+    report = {step: "held" for step in REQUIRED} | {"memory": "OSError: no", "seccomp": "OSError: none here"}
     interpreter.write_text(UNLIMITED.format(python=sys.executable, report=report))
     interpreter.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(interpreter))
-    with ConfinedSandbox() as sandbox:
+    with ConfinedSandbox(launch=executed) as sandbox:
         sandbox.start({})
-        with pytest.raises(SandboxError, match=r"limit its process: memory \(OSError: no\), descriptors \(None\)"):
+        with pytest.raises(
+            SandboxError, match=r"confine its process: memory \(OSError: no\), seccomp \(.* none"
+        ) as caught:
             sandbox.execute("1", timeout=5)
+        assert "on Linux with seccomp" in caught.value.hint
         assert sandbox.pid is None
 
 
@@ -289,4 +294,4 @@ def test_a_worker_that_was_killed_from_outside_is_told_and_replaced(sandbox: Con
     execution = sandbox.execute("x", timeout=5)
     assert execution.ended == "crashed"
     assert alive(sandbox.pid)
-    assert sandbox.execute("1", timeout=5).stdout == "1\n"
+    assert sandbox.execute("x", timeout=5).stdout == "1\n"

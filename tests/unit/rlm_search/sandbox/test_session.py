@@ -262,7 +262,7 @@ def test_whatever_bytes_a_worker_sends_end_the_session_and_no_more(pieces: list[
 
 def test_the_workers_report_is_its_first_message(pair: tuple[socket.socket, socket.socket]) -> None:
     session = Session(pair[0], SandboxLimits())
-    session.configure()
+    session.configure(7)
     thread = answering(pair[1], {"t": "ready", "step": 0, "report": {"user": "held"}, "pid": 5, "uid": 6})
     assert session.ready().report == {"user": "held"}
     thread.join()
