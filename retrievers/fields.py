@@ -165,14 +165,14 @@ def _numeral(text: str) -> float | None:
 
 
 def number(value: object) -> float | None:
-    """A finite number as a double, or None."""
+    """A finite number as a double, or None; zero has no sign, since engines that order doubles by their bits tell two."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     try:
         result = float(value)
     except OverflowError:
         return None
-    return result if math.isfinite(result) else None
+    return result + 0.0 if math.isfinite(result) else None
 
 
 def instant(text: str) -> float | None:

@@ -183,6 +183,14 @@ def test_one_unknown_year_changes_nothing_for_the_others(tmp_path: Path, values:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("asked", [0, -0.0, "-0", "0"])
+@pytest.mark.parametrize("held", [0, -0.0, "-0"])
+def test_zero_has_no_sign(tmp_path: Path, held: Any, asked: Any) -> None:
+    reader = written(tmp_path / "index", [document("a", "text", balance=held), document("b", "text", balance=1)])
+    assert reader.count(filters={"balance": asked}) == 1
+    assert reader.count(filters={"balance": {"gte": asked}}) == 2
+
+
 def test_a_conflict_is_told_once_with_the_first_document_that_has_it(tmp_path: Path) -> None:
     for _ in range(2):
         writer = open_writer(tmp_path / "index")
