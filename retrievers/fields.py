@@ -165,7 +165,7 @@ def _numeral(text: str) -> float | None:
 
 
 def number(value: object) -> float | None:
-    """A finite number as a double, or None; zero has no sign, since engines that order doubles by their bits tell two."""
+    """A finite number as a double, or None; zero has no sign, since engines that go by bits tell two apart."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     try:

@@ -1,8 +1,8 @@
 """Nearest vectors by scanning: int8 rows in blocks for candidates, then float16 rows for the exact order.
 
-The query is made int8 as the rows are, so that a block is one call of simsimd: products of int8 in the processor's own
-instructions for them, with no float copy of the rows. What the rounding moves is put right by the exact order, for which
-more candidates are kept than are wanted.
+The query is made int8 as the rows are, so that a block is one call of simsimd: products of int8 in the processor's
+own instructions for them, with no float copy of the rows. What the rounding moves is put right by the exact order, for
+which more candidates are kept than are wanted.
 """
 
 from __future__ import annotations

@@ -272,7 +272,7 @@ sock.recv(1)
 
 def test_no_code_runs_in_a_process_that_could_not_limit_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interpreter = tmp_path / "python"
-    report = {step: "held" for step in REQUIRED} | {"memory": "OSError: no", "seccomp": "OSError: none here"}
+    report = dict.fromkeys(REQUIRED, "held") | {"memory": "OSError: no", "seccomp": "OSError: none here"}
     interpreter.write_text(UNLIMITED.format(python=sys.executable, report=report))
     interpreter.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(interpreter))
