@@ -23,11 +23,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from retrievers.types import Hit, RetrievedDocument
 from rlm_search import RLM, Limits, Message, ScriptedModel
-from rlm_search.assemble import open_model
 from rlm_search.citations import Citations
 from rlm_search.documents import Documents
 from rlm_search.errors import ToldToModel
 from rlm_search.evidence import Evidence
+from rlm_search.models.opening import open_model
 from rlm_search.models.settings import ModelSettings
 from rlm_search.sandbox.confined import ConfinedSandbox
 

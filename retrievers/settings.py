@@ -131,6 +131,10 @@ class Settings:
         except msgspec.ValidationError as error:
             raise self._invalid(name, str(error)) from None
 
+    def given(self, name: str) -> frozenset[str]:
+        """The keys of a table that somebody has set, whatever to."""
+        return frozenset(self._values.get(name, {}))
+
     def _refuse_unknown(self, name: str, kind: type[msgspec.Struct], values: Mapping[str, Any]) -> None:
         for key in values:
             if key not in kind.__struct_fields__:

@@ -7,7 +7,7 @@ import msgspec
 from rlm_search.citations import Checked
 from rlm_search.run import Finish, Run
 from rlm_search.trace.events import RunFinished
-from rlm_search.types import Answer, Status
+from rlm_search.types import Answer, Status, Usage
 
 NOT_FOUND = "the documents do not hold the answer"
 
@@ -50,7 +50,9 @@ def _answer(run: Run, found: Checked, status: Status, reason: str) -> Answer:
         reason=reason,
         citations=found.citations,
         rejected=found.unknown,
-        usage=run.budget.usage(),
+        usage=(usage := run.budget.usage()),
+        usage_by_model=run.budget.usage_by_model(),
+        cost_usd=sum(usage.values(), Usage()).cost_usd,
         searches=run.searches,
         steps=run.budget.count("steps"),
         seconds=run.budget.seconds,

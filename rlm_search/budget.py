@@ -1,7 +1,8 @@
 """The budget of a run: reserved before a call, settled after it, so that parallel calls cannot overspend together.
 
 A budget has a parent where the run is a sub-run: what the child spends, its parents spend too, except steps, which
-are turns of one run's own loop. All budgets of a family share one lock.
+are turns of one run's own loop. To a parent, all that a child's models use is use of its sub tier: `root_tokens` are
+those of the run's own loop. All budgets of a family share one lock.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ class Budget:
         self._started = clock()
         self._counts = {"steps": 0, "subcalls": 0, "searches": 0}
         self._usage: dict[str, Usage] = {"root": Usage(), "sub": Usage()}
+        self._by_model: dict[str, dict[str, Usage]] = {"root": {}, "sub": {}}
         self._reserved: dict[str, int] = {"root": 0, "sub": 0}
+        self._reserved_usd = 0.0
+        self._under_way = 0
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -68,15 +72,25 @@ class Budget:
         with self._changed:
             return dict(self._usage)
 
+    def usage_by_model(self) -> Mapping[str, Mapping[str, Usage]]:
+        """What was used, by tier and model."""
+        with self._changed:
+            return {tier: dict(models) for tier, models in self._by_model.items() if models}
+
     def count(self, name: Literal["steps", "subcalls", "searches"]) -> int:
         """How many there were."""
         with self._changed:
             return self._counts[name]
 
     def spent(self) -> list[Spent]:
-        """Every limit that is set, the most spent first."""
+        """Every limit that is set, the most spent first; of a limit that holds here and above, what is spent most."""
         with self._changed:
-            return sorted(self._spent(), key=lambda spent: -spent.share)
+            most = {spent.name: spent for spent in self._spent()}
+            for budget in self._family():
+                for spent in budget._spent() if budget is not self else ():
+                    if spent.kind != "steps" and (spent.name not in most or spent.share > most[spent.name].share):
+                        most[spent.name] = spent
+            return sorted(most.values(), key=lambda spent: -spent.share)
 
     def seconds_left(self) -> float | None:
         """Wall clock until this budget or one above it ends; None without a limit."""
@@ -119,28 +133,44 @@ class Budget:
         """Charge one search. Raises BudgetExceeded before it would be one too many."""
         self._charge_family("searches", 1)
 
-    def reserve(self, tier: Tier, tokens: int, *, at_least: int = 1) -> Reservation:
-        """Set tokens aside for a call; use it as a context manager and `settle` the true usage inside.
+    def reserve(
+        self,
+        tier: Tier,
+        tokens: int,
+        *,
+        at_least: int = 1,
+        cost_usd: float | None = None,
+        at_least_usd: float = 0.0,
+    ) -> Reservation:
+        """Set tokens and dollars aside for a call; use it as a context manager and `settle` the true usage inside.
 
-        Where less than `tokens` is left, the rest is granted as long as it is `at_least`; where other calls hold
-        too much, it waits for them to settle.
+        Where less than is asked for is left, the rest is granted as long as it is the least that the call needs;
+        where other calls hold too much, it waits for them to settle.
 
         Args:
             tier: who is called.
             tokens: the most that the call may use, input and output.
             at_least: what the call uses in any case: its input, and one token of output.
+            cost_usd: the most that it may cost; None where no price is known: then, with a limit of dollars, calls go
+                one at a time, since what they cost is only known after.
+            at_least_usd: what it costs in any case.
 
         Raises:
-            BudgetExceeded: fewer than `at_least` are left, or another limit is spent.
+            BudgetExceeded: less than the least is left, or another limit is spent.
         """
-        with self._changed:
-            while True:
+        while True:
+            with self._changed:
                 self._check()
                 left, held, name = self._tokens_left(tier)
-                if left is None or left >= tokens or (left >= at_least and not held):
-                    return Reservation(self, tier, tokens if left is None else min(tokens, left))
-                if not held:
-                    raise _exceeded("tokens", name, f"{max(left, 0):,} left, {at_least:,} needed")
+                dollars, dollars_held = self._dollars_left()
+                granted = _granted(left, held, tokens, at_least)
+                paid = _granted(dollars, dollars_held, cost_usd, at_least_usd)
+                if granted is not None and paid is not None:
+                    return Reservation(self, tier, int(granted), paid if dollars is not None else None)
+                if granted is None and not held:
+                    raise _exceeded("tokens", name, f"{max(left or 0, 0):,} left, {at_least:,} needed")
+                if paid is None and not dollars_held:
+                    raise _exceeded("cost", "cost_usd", f"${dollars or 0:,.4f} left, ${at_least_usd:,.4f} needed")
                 self._changed.wait(self.seconds_left())
 
     def may_go_deeper(self) -> bool:
@@ -205,10 +235,23 @@ class Budget:
         if limit is not None and budget._counts[name] + number > limit:
             raise _exceeded(name, name, f"{budget._counts[name]:,} of {limit:,} used")
 
+    def _dollars_left(self) -> tuple[float | None, bool]:
+        """The dollars that are left here and above, and whether calls in flight hold some of them."""
+        left = [
+            (b.limits.cost_usd - b._reserved_usd - b._cost(), b._under_way > 0)
+            for b in self._family()
+            if b.limits.cost_usd is not None
+        ]
+        return min(left, default=(None, False))
+
+    def _cost(self) -> float:
+        return sum(usage.cost_usd or 0.0 for usage in self._usage.values())
+
     def _tokens_left(self, tier: Tier) -> tuple[int | None, bool, str]:
         """What is left for this tier here and above, whether calls in flight hold some of it, and by which limit."""
         tightest: tuple[int | None, bool, str] = (None, False, "")
         for budget in self._family():
+            tier = tier if budget is self else "sub"
             for name, limit, tiers in (
                 (f"{tier}_tokens", getattr(budget.limits, f"{tier}_tokens"), (tier,)),
                 ("total_tokens", budget.limits.total_tokens, ("root", "sub")),
@@ -223,19 +266,26 @@ class Budget:
 
 
 class Reservation:
-    """Tokens set aside for one call: `tokens` were granted. Leaving it gives back what was not settled."""
+    """What is set aside for one call: `tokens`, and `cost_usd` where dollars are limited.
 
-    def __init__(self, budget: Budget, tier: Tier, tokens: int) -> None:
-        self.tokens = tokens
-        self._budget, self._tier, self._held = budget, tier, tokens
-        self._add(tokens)
+    Leaving it gives back what was not settled.
+    """
 
-    def settle(self, usage: Usage) -> None:
+    def __init__(self, budget: Budget, tier: Tier, tokens: int, cost_usd: float | None = None) -> None:
+        self.tokens, self.cost_usd = tokens, cost_usd
+        self._budget, self._tier = budget, tier
+        self._is_held = True
+        self._add(1)
+
+    def settle(self, usage: Usage, *, model: str = "") -> None:
         """Replace the reservation by what was really used; more than once adds up."""
         with self._budget._changed:
             self._release()
-            for budget in self._budget._family():
-                budget._usage[self._tier] = budget._usage[self._tier] + usage
+            for budget, tier in self._family():
+                budget._usage[tier] = budget._usage[tier] + usage
+                if model and usage != Usage():
+                    models = budget._by_model[tier]
+                    models[model] = models.get(model, Usage()) + usage
             self._budget._changed.notify_all()
 
     def __enter__(self) -> Reservation:
@@ -249,12 +299,32 @@ class Reservation:
             self._budget._changed.notify_all()
 
     def _release(self) -> None:
-        self._add(-self._held)
-        self._held = 0
+        if self._is_held:
+            self._is_held = False
+            self._add(-1)
 
-    def _add(self, tokens: int) -> None:
+    def _add(self, sign: Literal[1, -1]) -> None:
+        for budget, tier in self._family():
+            budget._under_way += sign
+            budget._reserved[tier] += sign * self.tokens
+            held = budget._reserved_usd + sign * (self.cost_usd or 0.0)
+            budget._reserved_usd = held if budget._under_way else 0.0  # nothing is left of rounding
+
+    def _family(self) -> Iterator[tuple[Budget, Tier]]:
+        """The budgets that pay, each with the tier that it pays from."""
         for budget in self._budget._family():
-            budget._reserved[self._tier] += tokens
+            yield budget, self._tier if budget is self._budget else "sub"
+
+
+def _granted(left: float | None, held: bool, wanted: float | None, least: float) -> float | None:
+    """How much of what is wanted can be had now; None if less than the least, or if others may give some back."""
+    if left is None:
+        return wanted or 0.0
+    if wanted is None:  # nobody knows how much: all of it, once nobody else holds any
+        return left if left > 0 and not held else None
+    if left >= wanted:
+        return wanted
+    return left if left >= least and not held else None
 
 
 def _amount(spent: Spent) -> str:

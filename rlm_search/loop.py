@@ -78,7 +78,7 @@ class Loop:
         self._run.trace.step = self._run.budget.count("steps")
 
     def _ask(self) -> Completion:
-        options = CallOptions(deadline=self._run.budget.deadline())
+        options = CallOptions(deadline=self._run.budget.deadline(), may_run_code=True)
         while True:
             try:
                 return self._model.complete(self._history.messages(), options)

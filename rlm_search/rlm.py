@@ -32,6 +32,7 @@ class RLM:
         model: the root model, or its spec (`openai:gpt-5-mini`, `ollama:qwen3:8b`, `extractive`).
         retriever: what is searched, or the path or URL of an index; None for a REPL without documents.
         sub_model: what `llm_query` asks; by default the root model.
+        deeper_models: the root models of runs at depth 1, 2, … that `rlm_query` starts; the last holds for all deeper.
         limits: what each run may use.
         sandbox: makes the sandbox of a run; by default a confined process.
         listeners: are given every event of every run.
@@ -46,6 +47,7 @@ class RLM:
         model: Model | str,
         retriever: RetrieverProtocol | str | Path | None = None,
         sub_model: Model | str | None = None,
+        deeper_models: Sequence[Model | str] = (),
         limits: Limits | None = None,
         sandbox: Callable[[], Sandbox] | None = None,
         listeners: Sequence[Listener] = (),
@@ -57,6 +59,7 @@ class RLM:
 
         self.model = assemble.model_of(model)
         self.sub_model = assemble.model_of(sub_model) if sub_model is not None else self.model
+        self.deeper_models = tuple(assemble.model_of(deeper) for deeper in deeper_models)
         self.retriever = assemble.retriever_of(retriever)
         self.limits = limits or Limits()
         self._sandbox = sandbox or assemble.default_sandbox
@@ -85,11 +88,17 @@ class RLM:
         run = Run(question=question, retriever=self.retriever, budget=Budget(self.limits), trace=trace)
         return self._carry_out(run)
 
+    def model_at(self, depth: int) -> Model:
+        """The root model of runs at this depth."""
+        if depth == 0 or not self.deeper_models:
+            return self.model
+        return self.deeper_models[min(depth, len(self.deeper_models)) - 1]
+
     def _carry_out(self, run: Run) -> Answer:
         run.trace.emit(
             RunStarted(
                 question=run.question,
-                model=self.model.name,
+                model=self.model_at(run.budget.depth).name,
                 sub_model=self.sub_model.name,
                 retriever=type(self.retriever).__name__ if self.retriever is not None else "",
                 limits=asdict(run.budget.limits),
@@ -117,11 +126,12 @@ class RLM:
             raise
 
     def _loop(self, run: Run, sandbox: Sandbox) -> Loop:
-        root = TracedModel(MeteredModel(self.model, run.budget, "root"), run.trace, "root")
+        model = self.model_at(run.budget.depth)
+        root = TracedModel(MeteredModel(model, run.budget, "root"), run.trace, "root")
         sub = TracedModel(MeteredModel(self.sub_model, run.budget, "sub"), run.trace, "sub")
-        same = self.model is self.sub_model
-        as_sub = sub if same else TracedModel(MeteredModel(self.model, run.budget, "sub"), run.trace, "sub")
-        names = {"sub": sub, "root": as_sub, self.sub_model.name: sub, self.model.name: as_sub}
+        same = model is self.sub_model
+        as_sub = sub if same else TracedModel(MeteredModel(model, run.budget, "sub"), run.trace, "sub")
+        names = {"sub": sub, "root": as_sub, self.sub_model.name: sub, model.name: as_sub}
         deeper = _Deeper(self, run) if run.budget.may_go_deeper() else None
         delegate = DelegateTools(run, names, ask=deeper, options=lambda: CallOptions(deadline=run.budget.deadline()))
         return Loop(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from rlm_search.errors import ConfigError
-from rlm_search.types import Limits
-
-_MIN_TOKENS = 50
+from rlm_search.types import MIN_TOKENS, Limits
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -18,7 +16,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         subcalls: calls of the sub-model.
         depth: how deep runs may start runs of their own.
         root_tokens: input and output of the root model.
-        sub_tokens: input and output of the sub-model.
+        sub_tokens: input and output of all that it delegates: sub-calls, and runs of their own.
         total_tokens: of both.
         cost_usd: where prices are known.
         seconds: wall clock.
@@ -45,10 +43,8 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         for name, value in values.items():
             if value < 0:
                 raise ConfigError(f"`limits.{name}` is {value}", hint="0 is no limit")
-            if name.endswith("_tokens") and 0 < value < _MIN_TOKENS:
-                raise ConfigError(
-                    f"`limits.{name}` is {value}, which no call fits into", hint=f"at least {_MIN_TOKENS}"
-                )
+            if name.endswith("_tokens") and 0 < value < MIN_TOKENS:
+                raise ConfigError(f"`limits.{name}` is {value}, which no call fits into", hint=f"at least {MIN_TOKENS}")
         return Limits(**{name: value if value or name == "depth" else None for name, value in values.items()})
 
 

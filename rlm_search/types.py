@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
+MIN_TOKENS = 50
+"""Of a limit of tokens: no call fits into less."""
 Status: TypeAlias = Literal["answered", "not_found", "out_of_budget", "failed"]
 
 
@@ -22,7 +24,9 @@ class Message:
 class Usage:
     """What a call, a tier or a run has used. A cache hit uses nothing. `cost_usd` is None where no price is known.
 
-    `estimated`: a provider gave no counts, and some were reckoned from the length of the text.
+    `input_tokens` are all of them; of those, `cached_tokens` were read from the provider's own cache of prompts and
+    `cache_write_tokens` written to it, which costs less and more. `estimated`: a provider gave no counts, and some
+    were reckoned from the length of the text.
     """
 
     input_tokens: int = 0
@@ -30,6 +34,8 @@ class Usage:
     calls: int = 0
     cost_usd: float | None = None
     estimated: bool = False
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -44,6 +50,8 @@ class Usage:
             calls=self.calls + other.calls,
             cost_usd=sum(costs) if costs else None,
             estimated=self.estimated or other.estimated,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
         )
 
 
@@ -52,6 +60,7 @@ class CallOptions:
     """How a completion is asked for. `on_text` is called with each piece of text as it arrives.
 
     `deadline`, on the clock of `time.monotonic()`, is when the run must be over: waits and retries end there.
+    `may_run_code`: the reply may hold code to run, so that a model set to `native_tools` is offered its one tool.
     """
 
     max_tokens: int | None = None
@@ -59,6 +68,7 @@ class CallOptions:
     stop: tuple[str, ...] = ()
     on_text: Callable[[str], None] | None = None
     deadline: float | None = None
+    may_run_code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +148,14 @@ class Sandbox(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a run may use; None is no limit. `seconds` is wall clock, tokens count input and output."""
+    """What a run may use; None is no limit. `seconds` is wall clock, tokens count input and output.
+
+    `root_tokens` are those of the run's own loop, `sub_tokens` those of all that it delegates: sub-calls, and runs of
+    their own. `cost_usd` needs models whose price is known.
+
+    Raises:
+        ValueError: a negative limit, or one of tokens that no call fits into.
+    """
 
     steps: int | None = 20
     subcalls: int | None = 200
@@ -149,6 +166,13 @@ class Limits:
     cost_usd: float | None = None
     seconds: float | None = 600.0
     searches: int | None = 500
+
+    def __post_init__(self) -> None:
+        for name, value in ((name, getattr(self, name)) for name in self.__slots__):
+            if value is not None and value < 0:
+                raise ValueError(f"`{name}` is {value}: a limit is not negative; None is no limit")
+            if value is not None and name.endswith("_tokens") and value < MIN_TOKENS:
+                raise ValueError(f"`{name}` is {value}, which no call fits into: at least {MIN_TOKENS}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +204,10 @@ class SearchRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a run came to. `text` holds only markers of `citations`; `reason` says why where status is no answer."""
+    """What a run came to. `text` holds only markers of `citations`; `reason` says why where status is no answer.
+
+    `usage` is by tier, `usage_by_model` by tier and model; `cost_usd` is of all, None where no price is known.
+    """
 
     text: str
     status: Status
@@ -188,6 +215,8 @@ class Answer:
     citations: tuple[Citation, ...] = ()
     rejected: tuple[str, ...] = ()
     usage: Mapping[str, Usage] = field(default_factory=dict)
+    usage_by_model: Mapping[str, Mapping[str, Usage]] = field(default_factory=dict)
+    cost_usd: float | None = None
     searches: tuple[SearchRecord, ...] = ()
     steps: int = 0
     seconds: float = 0.0

@@ -88,7 +88,7 @@ class Asking:
         return " · ".join(part for part in parts if part)
 
     def _providers(self) -> list[Provider]:
-        return [m.provider for m in (self._parts.model, self._parts.sub_model) if m.provider is not None]
+        return [m.provider for m in self._parts.models if m.provider is not None]
 
     def _writer(self, trace: Path | None, run_id: str) -> JsonlWriter | None:
         secrets = [key(provider.key_variable) for provider in self._providers()]

@@ -31,7 +31,7 @@ def choose(settings: ModelSettings, environment: Mapping[str, str] | None = None
         return Choice(spec=settings.spec)
     if settings.base_url:
         return Choice(spec="openai", origin="base_url")
-    for name in preset_names():
+    for name in preset_names(found_by_key=True):
         found = provider(name, settings, environment)
         if found.key_variable and key(found.key_variable, environment):
             return Choice(spec=name, origin=found.key_variable)

@@ -15,7 +15,8 @@ from rlm_search.models.providers import Provider
 
 _TOO_LONG = re.compile(
     r"context[_ ](length|window|size)|context (the )?overflows|maximum (context|prompt) length|prompt is too long"
-    r"|too (many|large)[^.]{0,40} tokens|reduce the length of|input (is )?too long|exceeds? the (available )?context",
+    r"|too (many|large)[^.]{0,40} tokens|reduce the length of|input (is )?too long|exceeds? (the )?(available )?context"
+    r"|tokens? > \d+ maximum",
     re.IGNORECASE,
 )
 _NO_SUCH_MODEL = re.compile(
@@ -24,7 +25,9 @@ _NO_SUCH_MODEL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SPENT = re.compile(
-    r"insufficient_quota|exceeded your current quota|insufficient (balance|credits|funds)|billing", re.I
+    r"insufficient_quota|exceeded your current quota|insufficient (balance|credits|funds)|billing"
+    r"|credit balance is too low",
+    re.IGNORECASE,
 )
 _NOT_TAKEN = re.compile(
     r"unsupported|not supported|does not support|only the default|unknown|unrecognized|unexpected|extra inputs"
@@ -32,6 +35,17 @@ _NOT_TAKEN = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_MESSAGE = 200
+_STATUS_OF = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "overloaded_error": 529,
+}
+"""The status that an error in the middle of a stream would have had."""
 _TRANSIENT = frozenset({408, 409, 425, 429, 498, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 
@@ -63,7 +77,7 @@ class Refusal:
         """Whether it says that the account is spent; who asks to wait for some seconds means something else."""
         if self.status == 429 and self.retry_after_seconds is None:
             return bool(_SPENT.search(f"{self.code} {self.message}"))
-        return self.status == 402
+        return self.status == 402 or (self.status == 400 and "credit balance is too low" in self.message)
 
     def refuses(self, parameter: str) -> bool:
         """Whether it says that this parameter of the request is not taken, or not with this value."""
@@ -78,7 +92,7 @@ def read_refusal(status: int, body: bytes, headers: Mapping[str, str] | None = N
     details = _details(body)
     code = details.get("code") or details.get("type") or ""
     if status == 200:  # an error in the middle of a stream has its status, if any, in the code
-        status = int(code) if str(code).isdigit() else 500
+        status = int(code) if str(code).isdigit() else _STATUS_OF.get(str(code), 500)
     return Refusal(
         status=status,
         message=_one_line(str(details.get("message") or "")),
@@ -104,8 +118,10 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
     return max(0.0, at - (time.time() if now is None else now))
 
 
-def as_error(refusal: Refusal, provider: Provider, model: str, *, key: str = "", listed: str = "") -> ModelError:
-    """The error to raise. `listed` says which models there are, for one that is unknown."""
+def as_error(
+    refusal: Refusal, provider: Provider, model: str, *, key: str = "", listed: str = "", path: str = "chat/completions"
+) -> ModelError:
+    """The error to raise. `listed` says which models there are, for one that is unknown; `path` is what was asked."""
     who = f"{provider.title or provider.name} ({provider.host})"
     said = _without(refusal.message, key)
     detail = f": {said}" if said else ""
@@ -133,8 +149,8 @@ def as_error(refusal: Refusal, provider: Provider, model: str, *, key: str = "",
         )
     if refusal.status == 404:
         return ModelRejected(
-            f"there is no chat completions server at {who}: status 404{detail}",
-            hint="the base URL ends before /chat/completions, often with /v1",
+            f"there is no server of models at {who}: status 404{detail}",
+            hint=f"the base URL ends before /{path.partition('?')[0]}, often with /v1",
         )
     return ModelRejected(f"{who} refused the request: status {refusal.status}{detail}")
 
@@ -143,7 +159,7 @@ def nonsense(provider: Provider, what: str) -> ModelUnavailable:
     """The error for an answer that is no completion."""
     return ModelUnavailable(
         f"{provider.title or provider.name} ({provider.host}) sent {what}",
-        hint="is the base URL that of an OpenAI-compatible server?" if "page" in what or "JSON" in what else "",
+        hint="is the base URL that of a server of models?" if "page" in what or "JSON" in what else "",
         doubtful=True,
     )
 

@@ -1,4 +1,4 @@
-"""Reading what a chat completions server sends: one JSON object, or a stream of server-sent events."""
+"""A completion as it gathers from a server's answer, whatever the protocol: text, calls of tools, counts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 MAX_CHARACTERS = 16_000_000
 """More than any model writes in one completion: what is longer is no completion."""
 
@@ -18,6 +16,9 @@ _THINKING = re.compile(
     r"|\A(?:(?!<think>).)*?^[ \t]*</think>[ \t]*$\s*",  # the beginning, where the server put it into the prompt
     re.DOTALL | re.MULTILINE,
 )
+_OPEN_CODE = re.compile(r'\A\s*\{\s*"(?:code|python|source)"\s*:\s*"((?:[^"\\]|\\.)*)', re.DOTALL)
+PYTHON_TOOL = "python"
+"""The one tool that a model with `native_tools` is offered."""
 
 
 class Nonsense(Exception):
@@ -32,79 +33,56 @@ class ServerError(Exception):
         self.body = body
 
 
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _ToolCall(msgspec.Struct):
-    index: int = 0
-    function: _Function | None = None
-
-
-class _Content(msgspec.Struct):
-    content: str | list[dict[str, Any]] | None = None
-    refusal: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Content | None = None
-    delta: _Content | None = None
-    finish_reason: str | None = None
-
-
-class _Counts(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class _Payload(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    usage: _Counts | None = None
-    model: str | None = None
-    error: Any = None
-
-
-_decoder = msgspec.json.Decoder(_Payload, strict=False)
-
-
 @dataclass(slots=True)
 class Reply:
-    """A completion as it gathers. `input_tokens` and `output_tokens` are None where the server did not count."""
+    """What came so far. `input_tokens` and `output_tokens` are None where the server did not count.
+
+    Attributes:
+        has_begun: something of a completion has come, and not only words about it.
+        is_over: nothing more will come.
+        cost_usd: what the server says that it costs; None where it does not.
+    """
 
     model: str = ""
     finish_reason: str = ""
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float | None = None
+    has_begun: bool = False
+    is_over: bool = False
     _parts: list[str] = field(default_factory=list)
     _calls: dict[int, list[str]] = field(default_factory=dict)
     _characters: int = 0
 
     @property
     def text(self) -> str:
-        """What the model said, its thinking left out; calls of tools in the form `<tool_call>{…}</tool_call>`."""
-        return _THINKING.sub("", "".join(self._parts)) + "".join(_written_out(*call) for call in self._calls.values())
+        """What the model said, its thinking left out.
 
-    def add(self, payload: _Payload) -> str:
-        """Take in one object of a stream, or the whole; what it adds to the text is returned."""
-        self.model = payload.model or self.model
-        if payload.usage is not None:
-            self.input_tokens = payload.usage.prompt_tokens
-            self.output_tokens = payload.usage.completion_tokens
-        piece = ""
-        for choice in (payload.choices or ())[:1]:
-            self.finish_reason = choice.finish_reason or self.finish_reason
-            content = choice.message or choice.delta
-            if content is not None:
-                piece = _text_of(content)
-                self._add_calls(content.tool_calls or ())
+        A call of the python tool is a block of code, one of another tool `<tool_call>{…}</tool_call>`.
+        """
+        is_cut = self.finish_reason == "length"
+        calls = (_written_out(*call, is_cut=is_cut) for call in self._calls.values())
+        return _THINKING.sub("", "".join(self._parts)) + "".join(calls)
+
+    def say(self, piece: str) -> str:
+        """Take in a piece of text; it is returned."""
+        self.has_begun = True
         if piece:
             self._parts.append(piece)
         self._characters += len(piece)
-        if self._characters > MAX_CHARACTERS:
-            raise Nonsense("an answer without end")
+        self._stop_if_endless()
         return piece
+
+    def call(self, index: int, name: str, arguments: str) -> None:
+        """Take in a call of a tool, or a piece of one."""
+        self.has_begun = True
+        parts = self._calls.setdefault(index, ["", ""])
+        parts[0] += name
+        parts[1] += arguments
+        self._characters += len(arguments)
+        self._stop_if_endless()
 
     def ends_with_one_of(self, stop: Sequence[str], piece: str) -> bool:
         """Whether a stop sequence has just come up."""
@@ -114,54 +92,64 @@ class Reply:
         tail = "".join(self._parts[-reach:])[-reach:]  # each part has a character at least
         return any(sequence in tail for sequence in stop)
 
-    def _add_calls(self, calls: Iterable[_ToolCall]) -> None:
-        for call in calls:
-            parts = self._calls.setdefault(call.index, ["", ""])
-            if call.function is not None:
-                parts[0] += call.function.name or ""
-                parts[1] += call.function.arguments or ""
+    def _stop_if_endless(self) -> None:
+        if self._characters > MAX_CHARACTERS:
+            raise Nonsense("an answer without end")
 
 
-def read_body(body: bytes) -> Reply:
-    """A reply that came as one JSON object.
+def read_stream(
+    chunks: Iterable[bytes],
+    take: Callable[[Reply, bytes], str],
+    *,
+    stop: Sequence[str] = (),
+    on_text: Callable[[str], None],
+) -> Reply:
+    """A reply that comes piece by piece.
 
-    Raises:
-        Nonsense: it is none.
-        ServerError: it is an error.
-    """
-    payload = _payload(body)
-    if not payload.choices:
-        raise Nonsense("an answer without a choice")
-    reply = Reply()
-    reply.add(payload)
-    return reply
-
-
-def read_stream(chunks: Iterable[bytes], *, stop: Sequence[str] = (), on_text: Callable[[str], None]) -> Reply:
-    """A reply that comes piece by piece; `on_text` is called with each piece, empty ones too.
+    Args:
+        chunks: the bytes as they come.
+        take: reads the data of one event into the reply, and returns what it adds to the text.
+        stop: sequences that end it.
+        on_text: is called with each piece, empty ones too.
 
     Raises:
         Nonsense: it is none, or it broke off.
         ServerError: it holds an error.
     """
     reply = Reply()
-    seen = False
     for data in _events(chunks):
-        if data == b"[DONE]":
-            reply.finish_reason = reply.finish_reason or "stop"
-            break
-        payload = _payload(data)
-        seen = seen or bool(payload.choices)
-        piece = reply.add(payload)
+        piece = take(reply, data)
         on_text(piece)
         if piece and reply.ends_with_one_of(stop, piece):
             reply.finish_reason = "stop"
             break
-    if not seen:
+        if reply.is_over:
+            break
+    if not reply.has_begun:
         raise Nonsense("an answer without a choice")
     if not reply.finish_reason:
         raise Nonsense("an answer that broke off")
     return reply
+
+
+def refuse_nonsense(data: bytes) -> None:
+    """Say what it is that cannot be decoded.
+
+    Raises:
+        Nonsense: always.
+    """
+    if data.lstrip()[:1] == b"<":
+        raise Nonsense("a web page")
+    try:
+        json.loads(data)
+    except ValueError:
+        raise Nonsense("broken JSON") from None
+    raise Nonsense("something that is no chat completion")
+
+
+def whole_number(value: object) -> int | None:
+    """A count, where it is one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _events(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -185,35 +173,40 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _payload(data: bytes) -> _Payload:
-    if data.lstrip()[:1] == b"<":
-        raise Nonsense("a web page")
-    try:
-        payload = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Nonsense("something that is no chat completion" if _is_json(data) else "broken JSON") from None
-    if payload.error:
-        raise ServerError(data)
-    return payload
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        json.loads(data)
-    except ValueError:
-        return False
-    return True
-
-
-def _text_of(content: _Content) -> str:
-    if isinstance(content.content, list):
-        return "".join(str(part.get("text", "")) for part in content.content if part.get("type") == "text")
-    return content.content or content.refusal or ""
-
-
-def _written_out(name: str, arguments: str) -> str:
-    try:
-        decoded = json.loads(arguments or "{}")
-    except ValueError:
-        decoded = arguments
+def _written_out(name: str, arguments: str, *, is_cut: bool) -> str:
+    decoded = _decoded(arguments)
+    if name.rpartition(".")[2] == PYTHON_TOOL:
+        code = _code_of(decoded)
+        if code is not None:
+            return _as_block(code, is_closed=not (is_cut and isinstance(decoded, str)))
     return f"\n<tool_call>{json.dumps({'name': name, 'arguments': decoded}, ensure_ascii=False)}</tool_call>"
+
+
+def _decoded(arguments: str) -> Any:
+    try:
+        return json.loads(arguments or "{}")
+    except ValueError:
+        return arguments
+
+
+def _code_of(arguments: Any) -> str | None:
+    """The code that a call of the python tool holds: its argument, or arguments that are code and no JSON."""
+    if isinstance(arguments, dict):
+        values = [arguments.get(name) for name in ("code", "python", "source")]
+        return next((value for value in values if isinstance(value, str)), None)
+    if not isinstance(arguments, str):
+        return None
+    cut = _OPEN_CODE.match(arguments)  # JSON that was cut off, or that was never closed
+    if cut is None:
+        return arguments
+    try:
+        return str(json.loads(f'"{cut[1]}"', strict=False))
+    except ValueError:
+        return arguments
+
+
+def _as_block(code: str, *, is_closed: bool) -> str:
+    """A fence longer than any in the code; left open where the code was cut off."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)
+    fence = "`" * (longest + 1)
+    return f"\n{fence}python\n{code.rstrip()}\n" + (f"{fence}\n" if is_closed else "")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from rlm_search.errors import ModelUnavailable
+from rlm_search.models.facts import facts_of
 from rlm_search.types import CallOptions, Completion, Message, Model
 
 _FIRST_WAIT = 0.5
@@ -33,6 +34,7 @@ class RetryingModel:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.name = inner.name
+        self.facts = facts_of(inner)
         self._inner = inner
         self._seconds = seconds
         self._clock = clock

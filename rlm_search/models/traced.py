@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from rlm_search.errors import RlmError
+from rlm_search.models.facts import facts_of
 from rlm_search.trace.events import ModelCalled
 from rlm_search.trace.trace import Trace
 from rlm_search.types import CallOptions, Completion, Message, Model
@@ -19,6 +20,7 @@ class TracedModel:
 
     def __init__(self, inner: Model, trace: Trace, tier: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = inner.name
+        self.facts = facts_of(inner)
         self._inner = inner
         self._trace = trace
         self._tier = tier
@@ -57,6 +59,7 @@ class TracedModel:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost_usd=usage.cost_usd,
+            cached_tokens=usage.cached_tokens,
             seconds=seconds,
             cached=usage.calls == 0,
         )

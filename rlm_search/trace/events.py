@@ -34,7 +34,10 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
 
 
 class ModelCalled(Event, frozen=True, kw_only=True, tag="model_called"):
-    """A completion came back; `tier` is root or sub. `prompt` is the tail of what was new in the messages."""
+    """A completion came back; `tier` is root or sub. `prompt` is the tail of what was new in the messages.
+
+    `cached`: it came from our cache on disk, at no usage; `cached_tokens` came from the provider's cache of prompts.
+    """
 
     tier: str
     model: str
@@ -44,6 +47,7 @@ class ModelCalled(Event, frozen=True, kw_only=True, tag="model_called"):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = None
+    cached_tokens: int = 0
     seconds: float = 0.0
     cached: bool = False
     error: str = ""

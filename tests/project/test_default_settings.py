@@ -17,7 +17,7 @@ from retrievers.settings import (
     ServerSettings,
 )
 from rlm_search.cli.settings import AskSettings
-from rlm_search.models.settings import ModelSettings
+from rlm_search.models.settings import ModelSettings, RootModelSettings
 from rlm_search.settings import LimitSettings, SandboxSettings
 
 FILE = Path(__file__).parents[2] / "config" / "default.toml"
@@ -28,7 +28,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "embedder": EmbedderSettings,
     "search": SearchSettings,
     "ingest": IngestSettings,
-    "model": ModelSettings,
+    "model": RootModelSettings,
     "sub_model": ModelSettings,
     "limits": LimitSettings,
     "sandbox": SandboxSettings,

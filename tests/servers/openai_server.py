@@ -1,4 +1,6 @@
-"""A chat completions server on localhost that plays a script, streamed or not, and can misbehave in many ways.
+"""A server of models on localhost that plays a script, streamed or not, and can misbehave in many ways.
+
+It speaks chat completions, responses and Anthropic's messages, by the path that is asked (`voices.py`).
 
     with OpenAIServer([Say("hello"), TOO_MANY_REQUESTS, Say("again")]) as server:
         ... server.base_url ... server.requests ...
@@ -15,18 +17,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, TypeAlias
 
+from tests.servers.voices import Say, Voice, voice_of
 
-@dataclass(frozen=True, kw_only=True)
-class Say:
-    """A completion. `pieces` is how a stream is cut, `pause` the seconds before each piece, `cut` breaks it off."""
-
-    text: str = ""
-    pieces: Sequence[str] | None = None
-    pause: float = 0.0
-    cut: bool = False
-    usage: bool = True
-    finish_reason: str = "stop"
-    tool_call: Mapping[str, Any] | None = None
+__all__ = ["Asked", "OpenAIServer", "Raw", "Say", "Script", "error", "too_many_requests"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +116,7 @@ class OpenAIServer:
     @property
     def completions(self) -> list[dict[str, Any]]:
         """The bodies of the requests for completions."""
-        return [asked.body for asked in self.requests if asked.path.endswith("/chat/completions")]
+        return [asked.body for asked in self.requests if voice_of(asked.path) is not None]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -140,13 +133,12 @@ class OpenAIServer:
         with self._lock:
             self.requests.append(asked)
             self.asked.set()
-            if self.key and asked.headers.get("authorization") != f"Bearer {self.key}":
-                return error(
-                    401, f"Incorrect API key provided: {asked.headers.get('authorization')}", code="invalid_api_key"
-                )
+            if self.key and self.key not in _credentials(asked.headers):
+                shown = asked.headers.get("authorization")
+                return error(401, f"Incorrect API key provided: {shown}", code="invalid_api_key")
             if asked.path.endswith("/models"):
                 return Raw(body=json.dumps({"data": [{"id": name} for name in self.models]}))
-            if not asked.path.endswith("/v1/chat/completions"):
+            if not asked.path.startswith(("/v1/", "/openai/")) or voice_of(asked.path) is None:
                 return Raw(status=404, body="404 page not found", content_type="text/plain")
             if self.models and asked.body.get("model") not in self.models:
                 return error(404, f"The model `{asked.body.get('model')}` does not exist", code="model_not_found")
@@ -182,13 +174,14 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         played = self.server_state.play(Asked(path=self.path, headers=headers, body=body))
         try:
+            voice = voice_of(self.path)
             if isinstance(played, Raw):
                 self._raw(played)
-            elif body.get("stream"):
-                self._stream(played, bool((body.get("stream_options") or {}).get("include_usage")))
-            else:
+            elif voice is not None and body.get("stream"):
+                self._stream(voice, played, body)
+            elif voice is not None:
                 self._pause(played.pause)
-                self._raw(Raw(body=json.dumps(_whole(played, body))))
+                self._raw(Raw(body=json.dumps(voice.whole(played, body))))
         except OSError:
             self.close_connection = True  # the client has gone
 
@@ -208,46 +201,24 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes([byte]))
             self._pause(raw.drip)
 
-    def _stream(self, say: Say, usage: bool) -> None:
+    def _stream(self, voice: Voice, say: Say, body: dict[str, Any]) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream; charset=utf-8")
         self.send_header("connection", "close")
         self.end_headers()
         self.close_connection = True
         self.wfile.write(b": a comment, as some servers send to keep the line open\n\n")
-        for piece in say.pieces if say.pieces is not None else _words(say.text):
-            self._pause(say.pause)
-            self._event({"choices": [{"index": 0, "delta": {"content": piece}}]})
-        if say.cut:
-            return
-        if say.tool_call is not None:
-            self._event({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": say.tool_call}]}}]})
-        self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": say.finish_reason}]})
-        if usage and say.usage:
-            self._event({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}})
-        self.wfile.write(b"data: [DONE]\n\n")
-
-    def _event(self, data: dict[str, Any]) -> None:
-        self.wfile.write(f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode())
+        for name, data, pauses in voice.events(say, body):
+            self._pause(say.pause if pauses else 0.0)
+            text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+            self.wfile.write(f"{f'event: {name}' + chr(10) if name else ''}data: {text}\n\n".encode())
 
     def _pause(self, seconds: float) -> None:
         if seconds:
             self.server_state.stopping.wait(seconds)
 
 
-def _words(text: str) -> list[str]:
-    return [text[i : i + 5] for i in range(0, len(text), 5)]
-
-
-def _whole(say: Say, body: Mapping[str, Any]) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": say.text}
-    if say.tool_call is not None:
-        message["tool_calls"] = [{"index": 0, "function": say.tool_call}]
-    whole: dict[str, Any] = {
-        "object": "chat.completion",
-        "model": body.get("model"),
-        "choices": [{"index": 0, "message": message, "finish_reason": say.finish_reason}],
-    }
-    if say.usage:
-        whole["usage"] = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
-    return whole
+def _credentials(headers: Mapping[str, str]) -> list[str]:
+    """Every header that a key may come in."""
+    bearer = headers.get("authorization", "").removeprefix("Bearer ")
+    return [bearer, *(headers.get(name, "") for name in ("x-api-key", "api-key", "x-portkey-api-key"))]

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rlm_search.models.providers import preset_names, provider
-from rlm_search.models.settings import ModelSettings
+from rlm_search.models.providers import known_variables
 from tests.servers.openai_server import OpenAIServer
 
 BIN = Path(sys.executable).parent
@@ -51,7 +50,7 @@ class Place:
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("place")
-    keys = {provider(name, ModelSettings(), {}).key_variable for name in preset_names()}
+    keys = set(known_variables())
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -11,8 +11,9 @@ import pytest
 from retrievers import settings as files
 from retrievers.errors import ConfigError as RetrieverConfigError
 from rlm_search import RLM, ExtractiveModel, Limits, ScriptedModel
-from rlm_search.assemble import assemble, model_of, open_model, retriever_of, sandbox_factory
+from rlm_search.assemble import assemble, model_of, retriever_of, sandbox_factory
 from rlm_search.errors import ConfigError, ModelUnavailable
+from rlm_search.models.opening import open_model
 from rlm_search.models.settings import ModelSettings
 from rlm_search.sandbox.confined import ConfinedSandbox
 from rlm_search.settings import LimitSettings, SandboxSettings

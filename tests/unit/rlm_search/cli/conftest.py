@@ -15,8 +15,7 @@ from retrievers.types import IndexedDocument
 from rlm_search.cli import main
 from rlm_search.cli.errors import run
 from rlm_search.errors import ToldToModel
-from rlm_search.models.providers import preset_names, provider
-from rlm_search.models.settings import ModelSettings
+from rlm_search.models.providers import known_variables
 from rlm_search.types import Execution
 
 
@@ -50,9 +49,8 @@ def built_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in preset_names():
-        for variable in (provider(name, ModelSettings(), {}).key_variable, f"{name.upper()}_BASE_URL"):
-            monkeypatch.delenv(variable, raising=False)
+    for variable in known_variables():
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")  # where nobody listens
     monkeypatch.setenv("RLM_SEARCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "100")

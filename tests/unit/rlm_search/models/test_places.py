@@ -38,17 +38,19 @@ def test_a_host_is_named_without_what_is_secret_in_its_url() -> None:
 
 def test_every_preset_has_an_address_and_a_name() -> None:
     for name in preset_names():
-        found = provider(name, ModelSettings(), {})
+        found = provider(name, ModelSettings(), {"AZURE_ACCOUNT_NAME": "mine"})
         assert found.title
-        assert found.is_preset
+        assert found.is_preset or name == "azure"
         assert found.host
 
 
 def test_remote_presets_name_the_variable_of_their_key_and_a_model() -> None:
-    remote = [found for name in preset_names() if (found := provider(name, ModelSettings(), {})).is_remote]
+    places = {name: provider(name, ModelSettings(), {"AZURE_ACCOUNT_NAME": "mine"}) for name in preset_names()}
+    remote = {name: found for name, found in places.items() if found.is_remote}
 
-    assert len(remote) >= 6
-    assert all(found.key_variable and found.default_model for found in remote)
+    assert len(remote) >= 12
+    assert all(found.key_variable for found in remote.values())
+    assert {name for name, found in remote.items() if not found.default_model} == {"azure", "portkey"}
 
 
 def test_an_address_in_the_settings_comes_before_one_in_the_environment() -> None:

@@ -13,7 +13,7 @@ import pytest
 from rlm_search.budget import Budget
 from rlm_search.errors import BudgetExceeded, ModelRejected, ModelUnavailable
 from rlm_search.models.cached import CachedModel
-from rlm_search.models.limited import LimitedModel
+from rlm_search.models.limited import LimitedModel, Quota
 from rlm_search.models.metered import MeteredModel
 from rlm_search.models.retrying import RetryingModel
 from rlm_search.models.scripted import Reply, ScriptedModel
@@ -146,7 +146,7 @@ def test_no_more_calls_than_allowed_are_under_way_at_once() -> None:
             now[0] -= 1
         return "x"
 
-    model = LimitedModel(ScriptedModel(reply), 2)
+    model = LimitedModel(ScriptedModel(reply), Quota(concurrency=2))
     threads = [threading.Thread(target=say, args=(model,)) for _ in range(6)]
     for thread in threads:
         thread.start()
@@ -164,7 +164,7 @@ def test_a_call_does_not_wait_for_a_place_beyond_the_deadline() -> None:
         leave.wait(5)
         return "x"
 
-    model = LimitedModel(ScriptedModel(reply), 1)
+    model = LimitedModel(ScriptedModel(reply), Quota(concurrency=1))
     other = threading.Thread(target=say, args=(model,))
     other.start()
     inside.wait(5)
@@ -175,7 +175,7 @@ def test_a_call_does_not_wait_for_a_place_beyond_the_deadline() -> None:
 
 
 def test_a_call_that_fails_gives_its_place_back() -> None:
-    model = LimitedModel(ScriptedModel([BUSY, "x"]), 1)
+    model = LimitedModel(ScriptedModel([BUSY, "x"]), Quota(concurrency=1))
     with pytest.raises(ModelUnavailable):
         say(model)
 
@@ -266,7 +266,9 @@ def test_a_call_that_does_not_fit_is_not_made() -> None:
     model = ScriptedModel(["noon"])
 
     with pytest.raises(BudgetExceeded):
-        say(MeteredModel(model, Budget(Limits(root_tokens=5)), "root"))
+        MeteredModel(model, Budget(Limits(root_tokens=50)), "root").complete(
+            [Message("user", "x" * 400)], CallOptions()
+        )
     assert model.asked == []
 
 

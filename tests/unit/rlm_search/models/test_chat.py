@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rlm_search.errors import ModelError, ModelRejected
-from rlm_search.models.openai import OpenAIModel
+from rlm_search.models.http import HttpModel
 from rlm_search.models.providers import Provider
 from rlm_search.models.settings import ModelSettings
 from rlm_search.types import CallOptions, Completion, Message
@@ -27,9 +27,9 @@ HELLO = [Message("system", "Be brief."), Message("user", "Hello?")]
 
 def model_of(
     server: OpenAIServer, name: str = "m", *, key: str = KEY, settings: ModelSettings | None = None, **changed: Any
-) -> OpenAIModel:
+) -> HttpModel:
     place = Provider(name="test", title="Test", base_url=server.base_url, key_variable="TEST_KEY", **changed)
-    return OpenAIModel(name, place, key=key, settings=settings)
+    return HttpModel(name, place, key=key, settings=settings)
 
 
 def ask(
@@ -126,10 +126,10 @@ def test_a_model_that_thinks_before_its_first_word_is_given_the_time_for_it() ->
     assert ask([Say(pieces=["", "", "yes"], pause=0.1)], settings=patient).text == "yes"
 
 
-def test_a_native_tool_call_is_written_out_so_that_it_can_be_read(settings: ModelSettings) -> None:
-    said = ask([Say(tool_call={"name": "python", "arguments": '{"code": "x = 1"}'})], settings=settings)
+def test_a_call_of_another_tool_is_written_out_so_that_it_can_be_read(settings: ModelSettings) -> None:
+    said = ask([Say(tool_call={"name": "search", "arguments": '{"code": "x = 1"}'})], settings=settings)
 
-    assert '<tool_call>{"name": "python", "arguments": {"code": "x = 1"}}</tool_call>' in said.text
+    assert '<tool_call>{"name": "search", "arguments": {"code": "x = 1"}}</tool_call>' in said.text
 
 
 def test_an_answer_ends_before_a_stop_sequence_that_the_server_ignores(settings: ModelSettings) -> None:

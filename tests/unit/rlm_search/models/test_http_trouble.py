@@ -23,7 +23,7 @@ from tests.servers.openai_server import (
     error,
     too_many_requests,
 )
-from tests.unit.rlm_search.models.test_openai import HELLO, KEY, failure, model_of
+from tests.unit.rlm_search.models.test_chat import HELLO, KEY, failure, model_of
 
 IN_A_MOMENT = ModelSettings(connect_seconds=2, first_token_seconds=0.2, token_seconds=0.1, total_seconds=0.3)
 

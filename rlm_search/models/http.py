@@ -1,41 +1,40 @@
-"""Any server that speaks OpenAI's chat completions protocol, over httpx."""
+"""Models behind a server: one HTTP layer for every protocol."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
-import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from rlm_search.errors import ConfigError, ModelError, ModelRejected, ModelUnavailable
+from rlm_search.models.anthropic import Messages
+from rlm_search.models.chat import ChatCompletions
+from rlm_search.models.clock import CallClock
+from rlm_search.models.dialects import Ask, Dialect, in_turns
+from rlm_search.models.facts import UNKNOWN, ModelFacts
 from rlm_search.models.providers import Provider
 from rlm_search.models.refusals import Refusal, as_error, nonsense, read_refusal
-from rlm_search.models.replies import MAX_CHARACTERS, Nonsense, Reply, ServerError, read_body, read_stream
+from rlm_search.models.replies import MAX_CHARACTERS, Nonsense, Reply, ServerError, read_stream
+from rlm_search.models.responses import Responses
 from rlm_search.models.settings import ModelSettings
 from rlm_search.models.tokens import estimate_prompt_tokens, estimate_tokens
-from rlm_search.models.watchdog import Watchdog
 from rlm_search.types import CallOptions, Completion, Message, Usage
 
-_MOST_STOPS = 4
-"""More stop sequences in a request are refused; all are applied to the answer here."""
-
-_FALLBACKS: Mapping[str, str] = {
-    "max_completion_tokens": "max_tokens",
-    "max_tokens": "max_completion_tokens",
-    "temperature": "",
-    "stop": "",
-    "stream_options": "",
-}
-"""What to send in place of a parameter that a server or a model does not take; "" is nothing."""
+DIALECTS: Mapping[str, Dialect] = {"chat": ChatCompletions(), "responses": Responses(), "messages": Messages()}
+_ANSWERS_ELSEWHERE = re.compile(r"v1/responses|not a chat model|chatCompletion operation does not work", re.IGNORECASE)
+_WANTS_NO_SYSTEM = re.compile(
+    r"system role (is )?not supported|only user and assistant roles|roles must alternate", re.IGNORECASE
+)
 
 
-class OpenAIModel:
+class HttpModel:
     """One model of one server. What the server refuses of a request is learnt once and then left out.
 
     Args:
@@ -43,15 +42,29 @@ class OpenAIModel:
         provider: where it is.
         key: the credential; "" sends none.
         settings: time-outs, temperature, streaming.
+        facts: what is known of the model.
+        dialect: the protocol; by default the one that the facts, the settings or the provider name.
     """
 
-    def __init__(self, model: str, provider: Provider, *, key: str = "", settings: ModelSettings | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        provider: Provider,
+        *,
+        key: str = "",
+        settings: ModelSettings | None = None,
+        facts: ModelFacts = UNKNOWN,
+        dialect: Dialect | None = None,
+    ) -> None:
         self.name = f"{provider.name}:{model}"
         self.model = model
         self.provider = provider
+        self.facts = facts
         self._key = key
         self._settings = settings or ModelSettings()
-        self._learnt: dict[str, str] = {}
+        self._dialect = dialect or DIALECTS[self._settings.api or facts.api or provider.api]
+        self._learnt: dict[str, str] = dict.fromkeys(facts.refuses, "")
+        self._takes_system = facts.takes_system
         self._lock = threading.Lock()
         self._client = _client(provider, key, self._settings)
         weakref.finalize(self, self._client.close)
@@ -64,14 +77,15 @@ class OpenAIModel:
             ModelRejected: a wrong key, an unknown model, a request that is not taken.
             ContextTooLong: the messages do not fit.
         """
-        clock = _Clock.start(self._settings, options)
+        clock = CallClock.start(self._settings, options)
         while True:
-            request = self._request(messages, options)
+            dialect = self._dialect
+            request = self._request(dialect, messages, options)
             try:
-                reply = self._exchange(request, options, clock)
+                reply = self._exchange(dialect, request, options, clock)
                 return self._completion(reply, messages, options)
             except _Refused as refused:
-                if not self._learn(refused.refusal, request):
+                if not self._learn(dialect, refused.refusal, request):
                     raise self._error(refused.refusal) from None
 
     def models(self) -> list[str]:
@@ -89,36 +103,41 @@ class OpenAIModel:
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    def _request(self, messages: Sequence[Message], options: CallOptions) -> dict[str, Any]:
-        temperature = self._settings.temperature if options.temperature is None else options.temperature
-        wanted: dict[str, Any] = {
-            self.provider.max_tokens: options.max_tokens,
-            "temperature": temperature,
-            "stop": list(options.stop[:_MOST_STOPS]) or None,
-            "stream": True if self._settings.stream else None,
-            "stream_options": {"include_usage": True} if self._settings.stream else None,
-        }
+    def _request(self, dialect: Dialect, messages: Sequence[Message], options: CallOptions) -> dict[str, Any]:
+        settings = self._settings
+        limit = options.max_tokens or settings.max_tokens or None
+        if limit and self.facts.max_output:
+            limit = min(limit, self.facts.max_output)
+        ask = Ask(
+            model=self.model,
+            messages=in_turns(messages, takes_system=self._takes_system),
+            facts=self.facts,
+            max_tokens=limit,
+            max_tokens_name=self.provider.max_tokens,
+            temperature=settings.temperature if options.temperature is None else options.temperature,
+            stop=options.stop,
+            stream=settings.stream,
+            with_tool=settings.native_tools and options.may_run_code,
+        )
+        wanted = {**dialect.request(ask), **settings.extra}
         for refused, instead in self._learnt.items():
             value = wanted.pop(refused, None)
             if instead and instead not in self._learnt:
                 wanted[instead] = value
-        return {
-            "model": self.model,
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
-            **{name: value for name, value in wanted.items() if value is not None},
-        }
+        return {name: value for name, value in wanted.items() if value is not None}
 
-    def _exchange(self, request: dict[str, Any], options: CallOptions, clock: _Clock) -> Reply:
+    def _exchange(self, dialect: Dialect, request: dict[str, Any], options: CallOptions, clock: CallClock) -> Reply:
         streamed = "stream" in request
+        path = self.provider.path(dialect.api).format(model=quote(self.model, safe=""))
         with (
             self._translated(clock),
-            self._client.stream("POST", "chat/completions", json=request, timeout=clock.timeouts(streamed)) as answer,
+            self._client.stream("POST", path, json=request, timeout=clock.timeouts(streamed)) as answer,
             clock.watching(answer, streamed) as watchdog,
         ):
             if not answer.is_success:
                 raise _Refused(read_refusal(answer.status_code, _body(answer), answer.headers))
             if not streamed or answer.headers.get("content-type", "").startswith("application/json"):
-                reply = read_body(_body(answer))
+                reply = dialect.whole(_body(answer))
                 _pass_on(reply.text, options)
                 return reply
 
@@ -126,10 +145,10 @@ class OpenAIModel:
                 watchdog.allow(clock.until_next(piece))
                 _pass_on(piece, options)
 
-            return read_stream(answer.iter_bytes(), stop=options.stop, on_text=heard)
+            return read_stream(answer.iter_bytes(), dialect.take, stop=options.stop, on_text=heard)
 
     @contextlib.contextmanager
-    def _translated(self, clock: _Clock) -> Iterator[None]:
+    def _translated(self, clock: CallClock) -> Iterator[None]:
         """Foreign errors become ours here."""
         try:
             yield
@@ -159,24 +178,40 @@ class OpenAIModel:
             input_tokens=estimate_prompt_tokens(messages) if reply.input_tokens is None else reply.input_tokens,
             output_tokens=estimate_tokens(reply.text) if reply.output_tokens is None else reply.output_tokens,
             calls=1,
+            cost_usd=reply.cost_usd,
             estimated=not counted,
+            cached_tokens=reply.cached_tokens,
+            cache_write_tokens=reply.cache_write_tokens,
         )
         return Completion(text=text, usage=usage, model=self.name, finish_reason=finish)
 
-    def _learn(self, refusal: Refusal, request: Mapping[str, Any]) -> bool:
-        """Remember what was refused; False if it was nothing that can be left out."""
-        for parameter, instead in _FALLBACKS.items():
-            if parameter in request and refusal.refuses(parameter):
-                with self._lock:
+    def _learn(self, dialect: Dialect, refusal: Refusal, request: Mapping[str, Any]) -> bool:
+        """Remember what was refused; False if it was nothing that can be left out, or said otherwise."""
+        with self._lock:
+            for parameter, instead in dialect.fallbacks.items():
+                if parameter in request and refusal.refuses(parameter):
                     self._learnt = {**self._learnt, parameter: instead}
+                    return True
+            if refusal.status not in (400, 404, 422, 500):
+                return False
+            if dialect.api == "chat" and _ANSWERS_ELSEWHERE.search(refusal.message):
+                self._dialect = DIALECTS["responses"]
+                return True
+            if self._has_system(request) and _WANTS_NO_SYSTEM.search(refusal.message):
+                self._takes_system = False
                 return True
         return False
+
+    def _has_system(self, request: Mapping[str, Any]) -> bool:
+        messages = request.get("messages") or ()
+        return any(message.get("role") == "system" for message in messages if isinstance(message, dict))
 
     # --- failing -----------------------------------------------------------------------------------------------------
 
     def _error(self, refusal: Refusal) -> ModelError:
         listed = self._listed() if refusal.is_unknown_model else ""
-        return as_error(refusal, self.provider, self.model, key=self._key, listed=listed)
+        path = self.provider.path(self._dialect.api)
+        return as_error(refusal, self.provider, self.model, key=self._key, listed=listed, path=path)
 
     def _listed(self) -> str:
         names = self.models()
@@ -207,54 +242,16 @@ class _Refused(Exception):
         self.refusal = refusal
 
 
-@dataclass(slots=True)
-class _Clock:
-    """How long one completion may still take."""
-
-    settings: ModelSettings
-    ends: float
-    watchdog: Watchdog | None = None
-    has_begun: bool = False
-
-    @classmethod
-    def start(cls, settings: ModelSettings, options: CallOptions) -> _Clock:
-        ends = time.monotonic() + settings.total_seconds
-        return cls(settings, ends if options.deadline is None else min(ends, options.deadline))
-
-    @property
-    def expired(self) -> bool:
-        return self.watchdog is not None and self.watchdog.expired
-
-    def left(self) -> float:
-        return max(0.001, self.ends - time.monotonic())  # httpx takes 0 for "do not wait at all"
-
-    def until_next(self, piece: str) -> float:
-        """After this piece; models that think first send empty ones, and then nothing for long."""
-        self.has_begun = self.has_begun or bool(piece)
-        return min(self.settings.token_seconds, self.left()) if self.has_begun else self.until_first_token(True)
-
-    def until_first_token(self, streamed: bool) -> float:
-        return min(self.settings.first_token_seconds, self.left()) if streamed else self.left()
-
-    def timeouts(self, streamed: bool) -> httpx.Timeout:
-        connect = min(self.settings.connect_seconds, self.left())
-        return httpx.Timeout(self.until_first_token(streamed), connect=connect, pool=self.left())
-
-    def watching(self, answer: httpx.Response, streamed: bool) -> Watchdog:
-        connection = answer.extensions["network_stream"].get_extra_info("socket")
-        self.watchdog = Watchdog(connection, self.until_first_token(streamed))
-        return self.watchdog
-
-
 def _client(provider: Provider, key: str, settings: ModelSettings) -> httpx.Client:
     headers = {"user-agent": "rlm-search", "accept": "application/json, text/event-stream"}
+    headers |= {**provider.headers, **settings.headers}
     if key:
         if not (key.isascii() and key.isprintable()):
             raise ModelRejected(
                 f"the key in {provider.key_variable or 'the settings'} cannot be one: it holds odd characters",
                 hint="copy it again, without line breaks",
             )
-        headers["authorization"] = f"Bearer {key}"
+        headers[provider.key_header] = f"Bearer {key}" if provider.key_header == "authorization" else key
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=settings.concurrency)
     try:
         has_tls = provider.base_url.startswith("https")  # without it, loading certificates is 50 ms for nothing
