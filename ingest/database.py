@@ -47,8 +47,11 @@ class Database:
 
     def execute(self, sql: str, arguments: Sequence[Any] = ()) -> sqlite3.Cursor:
         """One statement, alone or as part of the transaction that is open."""
-        with self.lock, self._translated():
-            return self._db.execute(sql, arguments)
+        with self.lock:
+            try:  # and not `_translated`, which costs as much as the statement
+                return self._db.execute(sql, arguments)
+            except sqlite3.Error as error:
+                raise self._error(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
