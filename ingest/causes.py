@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ingest.journal import FailedFile
+from ingest.entries import FailedFile
 
 _EXAMPLES = 3
 _CAUSES = 100

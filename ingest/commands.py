@@ -14,15 +14,17 @@ from ingest import passwords, stages, state, syncing, watching
 from ingest.addresses import url_of
 from ingest.causes import group
 from ingest.confining import confinement_of, folders_of, notes_of
+from ingest.entries import FailedFile
 from ingest.estimate import Estimate, estimate, known_to
 from ingest.facts import Facts, open_facts
 from ingest.finding import Finding, failed_files, folders_to_sync
 from ingest.forgetting import Forgotten, forget
-from ingest.journal import FailedFile, Journal
+from ingest.looking import look, open_whole
 from ingest.members import MemberCounts
 from ingest.parsers import elements, ocr
 from ingest.pipeline import IngestRun
 from ingest.progress import Progress, Silent
+from ingest.relocating import relocate
 from ingest.report import IndexCounts, IngestReport, Tally
 from ingest.settings import IngestSettings, cache_folder, usable_cpus
 from ingest.spool import Spool
@@ -30,10 +32,10 @@ from ingest.state import OpenIndex, open_index, open_rebuilt
 from ingest.status import Status, read_status
 from ingest.types import Confinement, Failure, Limits, ParserOptions, SourceFile
 from ingest.workers import WorkerPool
-from ingest.writing import Batching
+from ingest.writing import Batching, tell_the_rest
 from retrievers import registry
 from retrievers.errors import IndexLocked
-from retrievers.protocols import Embedder, MarksDuplicates, Scans
+from retrievers.protocols import Embedder, MarksDuplicates, RetrieverProtocol, Scans
 from retrievers.settings import EmbedderSettings, IndexSettings, Settings
 
 
@@ -156,10 +158,7 @@ def status_of(settings: Settings) -> Status:
 def failures_of(settings: Settings, kinds: Sequence[str]) -> list[FailedFile]:
     """The failures that stand."""
     state.require_index(index_url(settings), settings)
-    path = state.journal_path(index_url(settings))
-    if not path.exists():
-        return []
-    with Journal(path) as journal:
+    with look(index_url(settings), settings) as journal:
         return list(journal.failures(kinds))
 
 
@@ -193,6 +192,7 @@ def _run(
         opened as index,
         Spool(file_bytes=table.file_size_mb << 20) as spool,
     ):
+        relocate(roots, index.journal)
         syncing.check_roots(synced, index)
         index.journal.begin_run(embedder.name if embedder else "")
         syncing.drop_shared(synced, index)
@@ -223,15 +223,16 @@ def _run(
                 progress.close()
         tally.removed = syncing.drop_gone(synced, index)
         if synced and not index.is_known:
-            tally.removed += syncing.drop_strays(synced, index, _documents(options))
+            with open_whole(options.url, options.settings) as retriever:
+                tally.removed += syncing.drop_strays(synced, index, _documents(retriever))
         index.journal.drop_gone()
+        tell_the_rest(index.journal, index.writer)
         index.journal.end_run()
         return _report(tally, index, options.url, embedder, facts=facts, notes=notes_of(pool.lacking))
 
 
-def _documents(options: Options) -> Iterator[tuple[str, str]]:
+def _documents(retriever: RetrieverProtocol) -> Iterator[tuple[str, str]]:
     """Id and source of all that the index holds."""
-    retriever = registry.open_retriever(options.url, embedder="none", settings=options.settings)
     assert isinstance(retriever, Scans), "all engines that are written to can be walked over"
     return ((found.doc_id, found.source) for found in retriever.scan())
 

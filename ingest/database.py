@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,29 +19,32 @@ class Database:
         path: made if it is not there.
         schema: statements that make the tables.
         version: of the schema; a file of a newer one is refused.
+        upgrades: statements that bring tables of the version before up to a version; the schema follows.
 
     Raises:
         JournalError: it cannot be read or written, or a newer version wrote it.
     """
 
-    def __init__(self, path: Path, *, schema: str, version: int) -> None:
+    def __init__(self, path: Path, *, schema: str, version: int, upgrades: Mapping[int, str]) -> None:
         self.path = path
         self.lock = threading.RLock()
         with self._translated():
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
             try:
-                self._prepare(schema, version)
+                self._prepare(schema, version, upgrades)
             except BaseException:
                 self._db.close()
                 raise
 
-    def _prepare(self, schema: str, version: int) -> None:
+    def _prepare(self, schema: str, version: int, upgrades: Mapping[int, str]) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found > version:
             raise JournalError(f"the journal {self.path} was written by a newer version", hint="upgrade rlm-search")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         if found < version:
+            steps = [upgrades.get(step, "") for step in range(found + 1, version + 1)] if found else []
+            self._db.executescript("".join(steps))
             self._db.executescript(schema)
             self._db.execute(f"PRAGMA user_version={version}")
 

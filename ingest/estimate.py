@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from ingest.journal import DONE, path_key
+from ingest.entries import DONE
+from ingest.journal import path_key
 from ingest.report import duration, format_of, size
 from ingest.types import Failure, SourceFile
 

@@ -11,7 +11,7 @@ from ingest import stages
 from ingest.errors import SourceError
 from ingest.journal import Journal
 from ingest.state import OpenIndex
-from ingest.writing import BatchedWriter
+from ingest.writing import BatchedWriter, tell_the_rest
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +48,7 @@ def forget(names: Iterable[str], index: OpenIndex) -> Forgotten:
     if strays:  # written by a machine or a run whose journal is not here
         index.writer.delete(strays)
         index.writer.flush()
+    tell_the_rest(index.journal, index.writer)
     index.journal.end_run()
     documents = before - index.journal.holdings.totals()[0] + len(strays)
     return Forgotten(documents=documents, files=len(set(files)))

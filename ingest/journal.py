@@ -2,7 +2,7 @@
 
 The index is the truth about documents; the journal is what makes a run resumable and incremental. It is changed in one
 transaction that ends after the index has flushed, so it never says more than the index holds: a crash repeats work,
-before it would lose any. A journal that is lost costs reading the files again.
+before it would lose any. A journal that is lost is made again from the ledger of the index.
 """
 
 from __future__ import annotations
@@ -11,26 +11,25 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from ingest.addresses import file_of, inside, is_past, url_of
 from ingest.database import Database
+from ingest.entries import DONE, Claim, FailedFile, FileEnd, RunRecord
 from ingest.holdings import HOLDINGS_SCHEMA, Holdings
+from ingest.ledger import LEDGER_SCHEMA, Ledger
 from ingest.near_duplicates import NEAR_DUPLICATES_SCHEMA, NearDuplicates
 from ingest.types import Failure, SourceFile
 
-FileState: TypeAlias = Literal["claimed", "queued", "text", "vectors", "empty", "unsupported", "failed"]
-"""`claimed`: in flight; `queued`: failed, and to be tried again; `text`: searchable; `vectors`: by meaning, too."""
-
-DONE: frozenset[FileState] = frozenset({"text", "vectors", "empty", "unsupported"})
-
-_VERSION = 2
+_VERSION = 3
+_UPGRADES = {3: "ALTER TABLE files ADD COLUMN formats TEXT NOT NULL DEFAULT '';"}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files(
   path BLOB PRIMARY KEY, source TEXT NOT NULL, fingerprint TEXT NOT NULL, size INTEGER NOT NULL,
   state TEXT NOT NULL, reader TEXT NOT NULL DEFAULT '', run INTEGER NOT NULL DEFAULT 0,
+  formats TEXT NOT NULL DEFAULT '',
   generation INTEGER NOT NULL DEFAULT 0,
   kind TEXT NOT NULL DEFAULT '', stage TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
   hint TEXT NOT NULL DEFAULT '', transient INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
@@ -41,21 +40,6 @@ CREATE TABLE IF NOT EXISTS runs(
   id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, started REAL NOT NULL, seen REAL NOT NULL, ended REAL,
   embedder TEXT NOT NULL DEFAULT '', progress TEXT NOT NULL DEFAULT '');
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """What the journal says about a file that was found: read it, or why not.
-
-    Attributes:
-        file: to be read; its `source` is the one under which the journal knows it.
-        known: the state of an unchanged file that is left alone; "" for one to be read.
-        again: the same path came up before in this run.
-    """
-
-    file: SourceFile
-    known: FileState | Literal[""] = ""
-    again: bool = False
 
 
 _BELOW = "(path = ? OR (path >= ? AND path < ?))"
@@ -69,45 +53,6 @@ FROM files WHERE (state = 'unsupported' AND kind = ?1) OR {_WARNED} ORDER BY sou
 """  # noqa: S608 - a constant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileEnd:
-    """A file that was read to its end, with what it held."""
-
-    file: SourceFile
-    empty: bool
-    documents: int
-    pages: int
-    warnings: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedFile:
-    """A failure that stands."""
-
-    path: str
-    source: str
-    kind: str
-    stage: str
-    message: str
-    hint: str
-    attempts: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """A run as the journal knows it; times are seconds since the epoch, `ended` None for one that was killed."""
-
-    id: int
-    pid: int
-    started: float
-    seen: float
-    ended: float | None
-    embedder: str
-    progress: str
-
-
 class Journal:
     """One open journal. Safe to call from several threads; one process writes at a time.
 
@@ -116,6 +61,7 @@ class Journal:
         run: number of the current run, 0 before `begin_run`.
         holdings: which file holds which document.
         near_duplicates: which documents say almost the same.
+        ledger: what of all this the index was told.
         transaction: a block whose changes become durable together when it ends, or not at all.
 
     Raises:
@@ -126,11 +72,13 @@ class Journal:
         self.path = path
         self.is_new = not path.exists()
         self.run = 0
-        self._database = Database(path, schema=_SCHEMA + HOLDINGS_SCHEMA + NEAR_DUPLICATES_SCHEMA, version=_VERSION)
+        schema = _SCHEMA + HOLDINGS_SCHEMA + NEAR_DUPLICATES_SCHEMA + LEDGER_SCHEMA
+        self._database = Database(path, schema=schema, version=_VERSION, upgrades=_UPGRADES)
         self._execute = self._database.execute
         self.transaction = self._database.transaction
         self.holdings = Holdings(self._execute)
         self.near_duplicates = NearDuplicates(self._execute)
+        self.ledger = Ledger(self._execute)
 
     # --- runs -------------------------------------------------------------------------------------------------------
 
@@ -192,7 +140,7 @@ class Journal:
                 is_told_the_same
                 and fingerprint
                 and size == file.size
-                and state in ("text", "vectors")
+                and state in ("text", "vectors", "empty")
                 and self._is_same(path, file)
             ):
                 self._execute("UPDATE files SET fingerprint = ? WHERE path = ?", (file.fingerprint, path))
@@ -339,6 +287,24 @@ class Journal:
         """The known files at or below a path."""
         rows = self._execute(f"SELECT path FROM files WHERE {_BELOW}", _below(path))  # noqa: S608 - a constant
         return [row[0] for row in rows]
+
+    def read_files(self, after: bytes, limit: int) -> list[tuple[bytes, str, int, str]]:
+        """Path, source, size and fingerprint of files that were read, in order of their paths."""
+        rows = self._execute(
+            "SELECT path, source, size, fingerprint FROM files WHERE path > ? AND state IN ('text', 'vectors')"
+            " ORDER BY path LIMIT ?",
+            (after, limit),
+        )
+        return rows.fetchall()
+
+    def move(self, folder: bytes, to: bytes) -> None:
+        """What lay below a folder lies below another one now, of which nothing is known."""
+        bounds = (to, len(folder) + 1, folder + b"/", folder + b"0")
+        for table in ("files", "holdings"):
+            self._execute(
+                f"UPDATE {table} SET path = CAST(? || substr(path, ?) AS BLOB) WHERE path >= ? AND path < ?",  # noqa: S608 - constants
+                bounds,
+            )
 
     def holders_below(self, path: Path) -> Iterator[bytes]:
         """The files at or below a path that hold documents."""

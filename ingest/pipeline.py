@@ -25,7 +25,8 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from ingest.embedding import Embedded, EmbedderGone, EmbeddingEvent, EmbeddingFailed, EmbeddingThread
-from ingest.journal import FileEnd, Journal, path_key
+from ingest.entries import FileEnd
+from ingest.journal import Journal, path_key
 from ingest.missing import MissingVectors
 from ingest.progress import Progress, Silent
 from ingest.report import Tally

@@ -12,11 +12,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.intents import Intents
 from ingest.journal import Journal
 from ingest.settings import state_folder
 from retrievers.embedders.recorded import RecordedEmbedder
 from retrievers.errors import ConfigError, IndexLocked, IndexMissing, RetrieverError
-from retrievers.protocols import Embedder, IndexWriter, Publishes
+from retrievers.protocols import Embedder, IndexWriter, KeepsLedger, Publishes, Refuses
 from retrievers.settings import Settings
 
 JOURNAL_FILE = "journal.db"
@@ -29,7 +30,7 @@ class OpenIndex:
 
     writer: IndexWriter
     journal: Journal
-    is_known: bool  # the journal is as old as the index
+    is_known: bool  # the journal knows all that the index holds
 
 
 def is_server(url: str) -> bool:
@@ -129,14 +130,13 @@ def open_index(url: str, embedder: Embedder | None, settings: Settings | None = 
     _mend_swap(Path(os.path.abspath(url)))
     if Path(url).is_file():
         raise ConfigError(f"{url} is a file, an index is a folder", hint="name a folder with --index")
-    is_new = not Path(url).is_dir() or not any(Path(url).iterdir())
     with ExitStack() as stack:
         writer = open_writer(url, embedder=embedder)
         closing = stack.enter_context(_Closing(writer))
         path.parent.mkdir(parents=True, exist_ok=True)
         stack.enter_context(lock(path, url))
         journal = stack.enter_context(Journal(path))
-        yield OpenIndex(writer=writer, journal=journal, is_known=is_new or not journal.is_new)
+        yield OpenIndex(writer=writer, journal=journal, is_known=_is_known(journal, writer, embedder))
         closing.in_peace = True
 
 
@@ -153,7 +153,7 @@ def _open_on_server(
         writer = open_writer(url, embedder=embedder, settings=settings, rebuild=rebuild)
         closing = stack.enter_context(_Closing(writer))
         journal = stack.enter_context(Journal(path))
-        yield OpenIndex(writer=writer, journal=journal, is_known=not journal.is_new)
+        yield OpenIndex(writer=writer, journal=journal, is_known=_is_known(journal, writer, embedder))
         if isinstance(writer, Publishes) and rebuild:
             writer.publish()
         closing.in_peace = True
@@ -186,6 +186,19 @@ def open_rebuilt(url: str, embedder: Embedder | None, settings: Settings | None 
         with open_index(str(_building(folder)), embedder) as index:
             yield index
         _swap(folder)
+
+
+def _is_known(journal: Journal, writer: IndexWriter, embedder: Embedder | None) -> bool:
+    """Whether the journal knows all that the index holds, after it has heard what others have written to it."""
+    if not isinstance(writer, KeepsLedger):
+        return not journal.is_new
+    with journal.transaction():
+        heard = journal.ledger.catch_up(writer)
+        if heard and embedder is not None:
+            journal.holdings.mark_all_vectors(except_for=writer.missing_vectors())
+    if journal.ledger.author in heard and not isinstance(writer, Refuses):
+        Intents(journal.path).clear()  # it was killed between index and journal, and the index has it all
+    return not journal.ledger.is_partial
 
 
 def _refuse_class(url: str) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from ingest.journal import FailedFile, Journal, RunRecord
+from ingest.entries import FailedFile, RunRecord
+from ingest.looking import counts_of, look
 from ingest.report import IndexCounts, duration
 from ingest.snapshot import Snapshot
-from ingest.state import is_locked, journal_path, recorded_embedder
+from ingest.state import is_locked, recorded_embedder
 from retrievers.settings import Settings
 
 
@@ -43,19 +44,15 @@ def read_status(url: str, settings: Settings | None = None) -> Status:
     """
     recorded = recorded_embedder(url, settings)
     embedder = recorded.name if recorded else ""
-    path = journal_path(url)
-    if not path.exists():
-        return Status(index=url, embedder=embedder, holds=IndexCounts(), files={}, failures={})
-    with Journal(path) as journal:
-        documents, chunks, vectors = journal.holdings.totals()
+    with look(url, settings) as journal:
         last = journal.last_run()
         return Status(
             index=url,
             embedder=embedder,
-            holds=IndexCounts(documents=documents, chunks=chunks, vectors=vectors),
+            holds=counts_of(url, journal, settings),
             files=journal.files_by_state(),
             failures=journal.failures_by_kind(),
-            running=_running(last) if last and last.ended is None and is_locked(path) else None,
+            running=_running(last) if last and last.ended is None and is_locked(journal.path) else None,
         )
 
 

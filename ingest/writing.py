@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from ingest.entries import FileEnd
 from ingest.holdings import Wanted, Written
 from ingest.intents import Intents
-from ingest.journal import FileEnd, Journal, path_key
+from ingest.journal import Journal, path_key
 from ingest.types import Failure, ParsedFile
-from retrievers.protocols import IndexWriter, MarksDuplicates, Refuses
+from retrievers.protocols import IndexWriter, KeepsLedger, MarksDuplicates, Refuses
 from retrievers.types import Chunk, IndexedDocument, Matrix
 
 _COMPARED_AT_ONCE = 500
@@ -160,15 +161,17 @@ class BatchedWriter:
                 self._intents.note([*(item.document.id for item in documents), *removing])
                 self._writer.replace(documents, removing=removing)
                 self._uncover(removing)
-            if documents or removing or batch.vectors:
-                self._writer.flush()
-            refused = list(self._refused())
-            # after the flush: a crash here repeats work, before it would lose work
             for failure in batch.member_failures:
                 self._journal.fail(failure, self._reader)
             for end in batch.ends:
                 self._journal.finish(end, self._reader)  # drops what failed inside it before, and not again
-            for failure in [*batch.failures, *refused]:
+            for failure in batch.failures:
+                self._journal.fail(failure, self._reader)
+            if self._tell() or documents or removing or batch.vectors:
+                self._writer.flush()
+            # the transaction ends after the flush: a crash here repeats work, before it would lose work
+            refused = list(self._refused())
+            for failure in refused:
                 self._journal.fail(failure, self._reader)
             self._journal.mark_vectors(batch.vectors)
         self._intents.clear()
@@ -176,6 +179,10 @@ class BatchedWriter:
         self._flushes += 1
         self.refused += refused
         return bool(documents)
+
+    def _tell(self) -> bool:
+        """Write down in the index what has changed in the journal, to be true with the next flush."""
+        return tell(self._journal, self._writer)
 
     def mark_near_duplicates(self) -> None:
         """Compare what came and went with what is there, and tell the index which documents say the same as others."""
@@ -283,6 +290,29 @@ class BatchedWriter:
             return False
         held = self._writer.chunks_of(document.id)
         return held is not None and held.document == document and list(held.chunks) == list(item.chunks)
+
+
+def tell(journal: Journal, writer: IndexWriter) -> bool:
+    """Write down in an index that keeps a ledger what has changed in the journal; within a transaction of it."""
+    if not isinstance(writer, KeepsLedger):
+        return False
+    entries = journal.ledger.entries(journal.run)
+    if entries:
+        writer.write_ledger(entries)
+    return bool(entries)
+
+
+def tell_the_rest(journal: Journal, writer: IndexWriter) -> None:
+    """What has changed in the journal since the last flush; a ledger that is mostly void is begun anew."""
+    if not isinstance(writer, KeepsLedger):
+        return
+    with journal.transaction():
+        is_told = tell(journal, writer)
+        if journal.ledger.is_mostly_void:
+            writer.write_ledger(journal.ledger.all_entries(journal.run), anew=True)
+            is_told = True
+        if is_told:
+            writer.flush()
 
 
 def named(item: IndexedDocument, wanted: Wanted) -> IndexedDocument:

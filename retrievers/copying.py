@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from retrievers.errors import ConfigError, FilterError
-from retrievers.protocols import Exports, IndexWriter, MarksDuplicates, RetrieverProtocol, Scans
+from retrievers.protocols import Exports, HasLedger, IndexWriter, KeepsLedger, MarksDuplicates, RetrieverProtocol, Scans
 from retrievers.types import IndexedDocument
 
 BATCH_CHARACTERS: Final = 8_000_000
@@ -47,7 +47,15 @@ def copy(
         if told:
             told(copied, batch[-1].document.id)
     _copy_marks(source, writer)
+    _copy_ledger(source, writer)
     return copied
+
+
+def _copy_ledger(source: Exports, writer: IndexWriter) -> None:
+    """What was read into the index, so that the copy can be gone on with."""
+    if isinstance(source, HasLedger) and isinstance(writer, KeepsLedger):
+        writer.write_ledger(list(source.read_ledger(writer.ledger_ends())))
+        writer.flush()
 
 
 def _copy_marks(source: Exports, writer: IndexWriter) -> None:

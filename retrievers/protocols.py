@@ -16,6 +16,7 @@ from retrievers.types import (
     Facet,
     Hit,
     IndexedDocument,
+    LedgerEntry,
     Matrix,
     Page,
     RetrievedDocument,
@@ -171,6 +172,38 @@ class Refuses(Protocol):
 
     def take_refused(self) -> Mapping[str, str]:
         """Documents that a flush could not write since the last call, and why; nothing of them is in the index."""
+        ...
+
+
+@runtime_checkable
+class HasLedger(Protocol):
+    """An index in which things are written down beside its documents; for another index that they are copied to."""
+
+    def ledger_ends(self) -> Mapping[str, int]:
+        """Number of the last entry of each author."""
+        ...
+
+    def read_ledger(self, known: Mapping[str, int]) -> Iterator[LedgerEntry]:
+        """The entries in order, behind the number that is known of each author."""
+        ...
+
+
+@runtime_checkable
+class KeepsLedger(HasLedger, Protocol):
+    """A writer of an index that keeps a ledger: by it another machine knows what was read into the index."""
+
+    @property
+    def is_empty(self) -> bool:
+        """The index holds no document."""
+        ...
+
+    def write_ledger(self, entries: Sequence[LedgerEntry], *, anew: bool = False) -> None:
+        """Write entries down, which become true with the next flush, as documents do.
+
+        Args:
+            entries: numbered by their author.
+            anew: they stand in place of all that are there.
+        """
         ...
 
 

@@ -135,6 +135,10 @@ class Settings:
         """The keys of a table that somebody has set, whatever to."""
         return frozenset(self._values.get(name, {}))
 
+    def without(self, name: str) -> Settings:
+        """The same with the defaults of one table."""
+        return Settings({table: values for table, values in self._values.items() if table != name}, self.origins)
+
     def _refuse_unknown(self, name: str, kind: type[msgspec.Struct], values: Mapping[str, Any]) -> None:
         for key in values:
             if key not in kind.__struct_fields__:

@@ -106,6 +106,21 @@ class IndexedDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """Something written down in an index beside its documents; an index does not look into it.
+
+    Attributes:
+        author: who wrote it.
+        number: counts the entries of its author, from 1.
+        body: what it says.
+    """
+
+    author: str
+    number: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Record(Mapping[str, Any]):
     """A frozen value that also reads as a mapping: `hit["doc_id"]` as well as `hit.doc_id`."""
 

@@ -3,6 +3,7 @@
 index.json   format version, embedder, dimensions; written last when the index is made, and never again
 text/        the tantivy index
 vectors/     the vector files
+ledger/      what was written down beside the documents
 lock         held by the one writer, with its process id
 """
 
@@ -18,6 +19,7 @@ from typing import Final
 import msgspec
 import tantivy
 
+from retrievers.embedded.ledger import LEDGER
 from retrievers.embedded.records import FORMAT, Manifest
 from retrievers.embedded.schema import build_schema
 from retrievers.errors import ConfigError, IndexLocked, IndexMismatch
@@ -28,7 +30,7 @@ VECTORS: Final = "vectors"
 LOCK: Final = "lock"
 
 _TEXT_FILE: Final = re.compile(r"[0-9a-f]{32}\.|meta\.json|\.")
-_OURS: Final = {MANIFEST, TEXT, VECTORS, LOCK}
+_OURS: Final = {MANIFEST, TEXT, VECTORS, LEDGER, LOCK}
 _SYSTEM_MESSAGE: Final = re.compile(r"message: \"([^\"]+)\"")
 
 
@@ -121,6 +123,7 @@ def make_index(path: Path, manifest: Manifest) -> None:
     try:
         shutil.rmtree(path / TEXT, ignore_errors=True)
         shutil.rmtree(path / VECTORS, ignore_errors=True)
+        shutil.rmtree(path / LEDGER, ignore_errors=True)
         (path / TEXT).mkdir()
         (path / VECTORS).mkdir()
         tantivy.Index(build_schema(), str(path / TEXT))

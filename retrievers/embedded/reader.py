@@ -17,6 +17,7 @@ from retrievers.embedded.duplicates import collapsed, naming_duplicates
 from retrievers.embedded.exporting import exported
 from retrievers.embedded.hits import hit_of
 from retrievers.embedded.layout import TEXT, damaged, open_text, read_manifest
+from retrievers.embedded.ledger import read_ledger
 from retrievers.embedded.matching import wanted
 from retrievers.embedded.querying import Question
 from retrievers.embedded.readonly import ReadableFolder
@@ -35,6 +36,7 @@ from retrievers.types import (
     Facet,
     Hit,
     IndexedDocument,
+    LedgerEntry,
     Page,
     RetrievedDocument,
     Span,
@@ -232,6 +234,14 @@ class EmbeddedRetriever:
     def export(self, *, after: str = "") -> Iterator[IndexedDocument]:
         """Every document as it was written, ordered by id, as of now, with its vectors where it has them."""
         return exported(self.snapshot(), after, self._must)
+
+    def ledger_ends(self) -> Mapping[str, int]:
+        """Number of the last entry of each author in the ledger."""
+        return self.snapshot().state.ledger.ends
+
+    def read_ledger(self, known: Mapping[str, int]) -> Iterator[LedgerEntry]:
+        """The entries of the ledger, in order; none where a filter must hold, for they tell of all documents."""
+        return iter(()) if self._must is not None else read_ledger(self._path, self.snapshot().state.ledger, known)
 
     def embedder(self) -> tuple[str, int]:
         """Name and dimensions of the embedder that the index was built with, ("", 0) without vectors."""

@@ -94,6 +94,20 @@ class FieldRecord(msgspec.Struct, frozen=True, kw_only=True):
     date: int = -1
 
 
+class LedgerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the ledger is true.
+
+    Attributes:
+        generation: names its file.
+        bytes: committed bytes of it.
+        ends: number of the last entry of each author.
+    """
+
+    generation: int = 0
+    bytes: int = 0
+    ends: dict[str, int] = {}
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What a commit makes true, beside the rows themselves.
 
@@ -103,6 +117,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         vectors: committed rows of the vector files; what lies behind them is not there.
         dead: committed entries of the list of documents whose rows are dead.
         fields: the catalogue.
+        ledger: how much of the ledger is there.
     """
 
     next_doc_no: int = 0
@@ -110,6 +125,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     vectors: int = 0
     dead: int = 0
     fields: dict[str, FieldRecord] = {}
+    ledger: LedgerState = LedgerState()
 
 
 encode_record: Final = msgspec.msgpack.Encoder(enc_hook=list).encode

@@ -32,14 +32,15 @@ from retrievers.embedded.layout import (
     sweep,
     write_failed,
 )
+from retrievers.embedded.ledger import LedgerFile, read_ledger
 from retrievers.embedded.reader import mismatch
 from retrievers.embedded.records import FORMAT, ChunkRecord, Manifest, State
 from retrievers.embedded.rows import language_code, rows_of, state_row, without_surrogates
-from retrievers.embedded.schema import STATE_TAG, UNIT_BITS, register_tokenizers, unit_key
+from retrievers.embedded.schema import HEAD_TAG, STATE_TAG, UNIT_BITS, register_tokenizers, unit_key
 from retrievers.embedded.snapshot import Snapshot
 from retrievers.embedded.vectors import VectorFiles
 from retrievers.errors import EngineRejected
-from retrievers.types import IndexedDocument, Matrix
+from retrievers.types import IndexedDocument, LedgerEntry, Matrix
 
 HEAP_BYTES: Final = 128_000_000
 """What tantivy gathers in memory before it writes a segment."""
@@ -105,6 +106,7 @@ class EmbeddedWriter:
         self._look()
         state = self._now.state
         self._files = self._translated(VectorFiles, self._path / VECTORS, state, self._dimensions)
+        self._ledger = LedgerFile(self._path, state.ledger)
         self._catalogue = Catalogue(state.fields)
         self._next = state.next_doc_no
         self._written: dict[str, _Written | None] = {}
@@ -245,17 +247,31 @@ class EmbeddedWriter:
 
     def _commit(self, files: VectorFiles) -> None:
         files.sync()
+        self._ledger.sync()
         state = State(
             next_doc_no=self._next,
             generation=files.generation,
             vectors=files.rows,
             dead=files.dead,
             fields=self._catalogue.fields,
+            ledger=self._ledger.state,
         )
         self._writer.delete_documents_by_term("tag", STATE_TAG)
         self._writer.add_document(state_row(state))
         self._writer.commit()
         self._look()
+        self._ledger.drop_old()
+
+    def write_ledger(self, entries: Sequence[LedgerEntry], *, anew: bool = False) -> None:
+        """Write entries down with the next flush; `anew` in place of all that are there.
+
+        Raises:
+            ConfigError: the index cannot be written to (a full disk).
+        """
+        if anew:
+            self._ledger.begin_anew()
+        self._translated(self._ledger.append, entries)
+        self._dirty = True
 
     def compact(self) -> None:
         """Reclaim the vector rows of documents that are gone. Readers that have the old rows mapped keep them.
@@ -287,6 +303,7 @@ class EmbeddedWriter:
         finally:
             self._open_for_work = False
             self._files.close()
+            self._ledger.close()
             self._lock.release()
 
     # -- reading back --------------------------------------------------------------------------------------------
@@ -300,6 +317,19 @@ class EmbeddedWriter:
         touched = sorted(self._catalogue.touched & set(self._now.state.fields))
         told = (conflict(self._now, name) for name in touched)
         return (*self._catalogue.warnings.values(), *filter(None, told))
+
+    @property
+    def is_empty(self) -> bool:
+        """No document was flushed."""
+        return not self._now.searcher.doc_freq("tag", HEAD_TAG)
+
+    def ledger_ends(self) -> Mapping[str, int]:
+        """Number of the last entry of each author in the ledger."""
+        return self._now.state.ledger.ends
+
+    def read_ledger(self, known: Mapping[str, int]) -> Iterator[LedgerEntry]:
+        """The entries of the ledger, in order, behind those that are known of each author."""
+        return read_ledger(self._path, self._now.state.ledger, known)
 
     def holds(self, document_id: str) -> str:
         """The content hash of the document with this id, or "" if it is not in the index."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -25,6 +25,7 @@ from retrievers.servers.connecting import refusal
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.documents import ServerDocuments
 from retrievers.servers.duplicates import collapsed, naming_duplicates
+from retrievers.servers.ledger import ServerLedger
 from retrievers.servers.looking import Looker, Seen
 from retrievers.servers.rows import routing_of, row_id
 from retrievers.servers.showing import hit_of, text_of, wanted
@@ -34,6 +35,7 @@ from retrievers.types import (
     Facet,
     Hit,
     IndexedDocument,
+    LedgerEntry,
     Page,
     RetrievedDocument,
     Span,
@@ -328,6 +330,14 @@ class ServerRetriever:
     def export(self, *, after: str = "") -> Iterator[IndexedDocument]:
         """Every document as it was written, ordered by id, with its vectors where it has them."""
         return self._documents().export(after)
+
+    def ledger_ends(self) -> Mapping[str, int]:
+        """Number of the last entry of each author in the ledger."""
+        return ServerLedger(self._dialect, self._index).ends()
+
+    def read_ledger(self, known: Mapping[str, int]) -> Iterator[LedgerEntry]:
+        """The entries of the ledger, in order; none where a filter must hold, for they tell of all documents."""
+        return iter(()) if self._must is not None else ServerLedger(self._dialect, self._index).read(known)
 
     def embedder(self) -> tuple[str, int]:
         """Name and dimensions of the embedder that the index was built with, ("", 0) without vectors."""

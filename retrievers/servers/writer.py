@@ -12,20 +12,22 @@ from typing import Final
 
 from retrievers.embedded.records import HeadRecord
 from retrievers.embedded.rows import without_surrogates
-from retrievers.errors import DocumentNotFound, IndexMismatch
+from retrievers.errors import DocumentNotFound, EngineRejected, IndexMismatch
 from retrievers.fields import fields_of
 from retrievers.servers import asking
 from retrievers.servers.bulk import Bulk
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.documents import BATCH, ServerDocuments
+from retrievers.servers.ledger import ServerLedger
 from retrievers.servers.looking import look
 from retrievers.servers.mapping import MOST_METADATA, mapping_of, settings_of
 from retrievers.servers.recent import Recent
 from retrievers.servers.rows import record_of, routing_of, row_id, text_rows, vector_rows, whole_record
 from retrievers.servers.versions import Versions
-from retrievers.types import Document, IndexedDocument, Matrix
+from retrievers.types import Document, IndexedDocument, LedgerEntry, Matrix
 
 _MGET: Final = 500
+_LEDGER: Final = "#ledger"  # in a bulk, in place of the document that a row is about
 
 
 class ServerWriter:
@@ -75,6 +77,9 @@ class ServerWriter:
                 hint="use that embedder, or build it again with `ingest --rebuild`",
             )
         self._set_refresh("-1")
+        self._ledger = ServerLedger(dialect, self._index)
+        self._entries: list[LedgerEntry] = []
+        self._is_anew = False
         self._bulk = Bulk(dialect, self._index)
         self._heads: dict[str, Json | None] = {}
         self._recent = Recent()
@@ -174,8 +179,28 @@ class ServerWriter:
             EngineRejected: it refused something.
         """
         self._settle()
+        self._write_entries()
         self._dialect.request("POST", f"/{self._index}/_refresh")
         self._heads.clear()
+
+    @property
+    def is_empty(self) -> bool:
+        """There was no document when it was opened."""
+        return not self._seen.documents
+
+    def ledger_ends(self) -> Mapping[str, int]:
+        """Number of the last entry of each author in the ledger."""
+        self._dialect.request("POST", f"/{self._index}/_refresh")  # a writer that was killed has left some unseen
+        return self._ledger.ends()
+
+    def read_ledger(self, known: Mapping[str, int]) -> Iterator[LedgerEntry]:
+        """The entries of the ledger, in order, behind those that are known of each author."""
+        return self._ledger.read(known)
+
+    def write_ledger(self, entries: Sequence[LedgerEntry], *, anew: bool = False) -> None:
+        """Write entries down with the next flush, when all documents have arrived."""
+        self._entries += entries
+        self._is_anew = self._is_anew or anew
 
     def take_refused(self) -> Mapping[str, str]:
         """Documents that the server would not take since the last call, and why; nothing of them is in the index."""
@@ -216,6 +241,20 @@ class ServerWriter:
         self._dialect.request("PUT", f"/{self._index}/_settings", body={"index": {"refresh_interval": interval}})
 
     # --- rows -------------------------------------------------------------------------------------------------------
+
+    def _write_entries(self) -> None:
+        if not self._entries:
+            return
+        for address, row in self._ledger.rows(self._entries, anew=self._is_anew):
+            self._bulk.add(_LEDGER, {"index": address}, row)
+        refused = self._bulk.settle()
+        if refused:
+            reason = refused.get(_LEDGER, "")
+            raise EngineRejected(f"the server {self._dialect.place} refused an entry of the ledger: {reason}")
+        if self._is_anew:
+            self._dialect.request("POST", f"/{self._index}/_refresh")
+            self._ledger.delete_void()
+        self._entries, self._is_anew = [], False
 
     def _write(self, item: IndexedDocument) -> None:
         document, chunks = without_surrogates(item.document, item.chunks)

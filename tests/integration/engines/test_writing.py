@@ -87,6 +87,37 @@ def test_a_refused_file_is_a_dead_letter_and_retried(
     assert open_retriever(url).search("mended")[0].doc_id == "b"
 
 
+def test_another_machine_reads_no_file_again_and_an_index_that_was_deleted_is_filled_again(
+    engine: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name, text in {"a.txt": "One.", "b.txt": "Two.", "c.jsonl": '{"_id": "x", "text": "Three."}\n'}.items():
+        (tmp_path / "in" / name).write_text(text)
+
+    def ingest_on(machine: str, *words: str) -> dict[str, object]:
+        monkeypatch.setenv("RLM_SEARCH_HOME", str(tmp_path / machine))
+        assert run([*words, "--index", url, "--json"]) == 0
+        found: dict[str, object] = json.loads(capsys.readouterr().out)
+        return found
+
+    files = (str(tmp_path / "in"), "--embedder", "hashing")
+    first = ingest_on("one", *files)
+    told = ingest_on("other", "status")
+    assert told["holds"] == {"documents": 3, "chunks": 3, "vectors": 3}
+    assert told["files"] == {"vectors": 3}
+    again = ingest_on("other", *files)
+    assert (again["documents"], again["vectors"], again["holds"]) == (0, 0, first["holds"])
+    (tmp_path / "in" / "b.txt").write_text("Changed.")
+    assert ingest_on("other", *files)["documents"] == 1
+    assert ingest_on("one", *files)["documents"] == 0
+
+    dialect = dialect_of(engine, name_of(url))
+    for name in dialect.request("GET", f"/{name_of(url)}-*/_alias"):
+        dialect.request("DELETE", f"/{name}")
+    dialect.close()
+    assert ingest_on("one", *files)["documents"] == 3
+
+
 def test_metadata_beyond_the_servers_fields_is_found_by_its_text(url: str) -> None:
     writer = opened(url)
     many = {f"field{n}": n for n in range(MOST_METADATA + 40)}

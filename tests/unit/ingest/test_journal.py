@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ingest.entries import FileEnd
 from ingest.errors import JournalError
 from ingest.intents import Intents
-from ingest.journal import FileEnd, Journal, path_key
+from ingest.journal import Journal, path_key
 from ingest.types import Failure, FailureKind, SourceFile
 
 

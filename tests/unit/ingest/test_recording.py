@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingest.causes import group
-from ingest.journal import FailedFile
+from ingest.entries import FailedFile
 from ingest.recording import prometheus
 from ingest.report import IndexCounts, Tally
 from ingest.snapshot import Snapshot, snapshot

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest.causes import group
-from ingest.journal import FailedFile
+from ingest.entries import FailedFile
 from ingest.progress import Bars, LogLines, Silent, line
 from ingest.report import (
     FileCounts,

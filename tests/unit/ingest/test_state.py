@@ -8,6 +8,7 @@ import pytest
 
 from ingest import state
 from ingest.status import read_status
+from ingest.testing import indexed
 from retrievers.embedded import EmbeddedWriter
 from retrievers.embedders.hashing import HashingEmbedder
 from retrievers.errors import ConfigError, IndexLocked
@@ -60,15 +61,18 @@ def test_a_recorded_embedder_opens_an_index_and_embeds_nothing(tmp_path: Path) -
         recorded.embed_query("x")
 
 
-def test_a_journal_is_as_old_as_a_new_index_and_younger_than_one_that_lost_it(tmp_path: Path) -> None:
+def test_a_new_index_is_known_and_one_that_others_filled_without_a_ledger_never_is(tmp_path: Path) -> None:
     url = str(tmp_path / "index")
-    with state.open_index(url, None) as index:
-        assert index.is_known
-    with state.open_index(url, None) as index:
-        assert index.is_known
-    (tmp_path / "index" / "journal.db").unlink()
-    with state.open_index(url, None) as index:
-        assert not index.is_known
+    for _ in range(2):
+        with state.open_index(url, None) as index:
+            assert index.is_known
+    old = str(make(tmp_path / "old"))
+    writer = EmbeddedWriter(Path(old), embedder_name="", dimensions=0)
+    writer.replace([indexed("a", "text", source="a.txt")])
+    writer.close()
+    for _ in range(2):  # a first run that was killed has told the journal nothing
+        with state.open_index(old, None) as index:
+            assert not index.is_known
 
 
 def test_a_rebuild_that_fails_leaves_the_old_index_in_place(tmp_path: Path) -> None:
