@@ -81,6 +81,9 @@ class AnyLlmModel:
             except ModelError:
                 raise
             except Exception as error:  # noqa: BLE001  # becomes ours: retried, or ends the run
+                if not type(error).__module__.startswith("any_llm"):
+                    about = f"{self.provider.title} sent what the library cannot read ({type(error).__name__})"
+                    raise ModelUnavailable(about, doubtful=True) from None
                 refusal = _refusal_of(error)
                 refused = [p for p in _MAY_BE_LEFT_OUT if p in request and refusal.refuses(p)]
                 if not refused:

@@ -47,6 +47,12 @@ class Quota:
     _recent: deque[_Call] = field(default_factory=deque)
     _under_way: int = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many calls stand in line."""
+        with self._changed:
+            return len(self._waiting)
+
     def enter(self, tokens: int, deadline: float | None) -> _Call | None:
         """Wait for a place, no longer than until the deadline; None where there was none in time."""
         ticket = object()

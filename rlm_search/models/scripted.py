@@ -22,11 +22,12 @@ _SEPARATOR = re.compile(r"^---[ \t]*$\n?", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What to say whenever the last message matches; `once`: only the first time."""
+    """What to say whenever the last message, or with `system` the first, matches; `once`: only the first time."""
 
     pattern: str
     reply: Reply
     once: bool = False
+    system: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,11 @@ class Asked:
     def prompt(self) -> str:
         """The last message."""
         return self.messages[-1].content if self.messages else ""
+
+    @property
+    def system(self) -> str:
+        """The system message, or ""."""
+        return next((message.content for message in self.messages if message.role == "system"), "")
 
 
 class ScriptedModel:
@@ -66,6 +72,23 @@ class ScriptedModel:
         self._rules = list(rules)
         self._lock = threading.Lock()
 
+    def add_rule(
+        self, pattern: str, reply: Reply, *, regex: bool = True, once: bool = False, system: bool = False
+    ) -> None:
+        """From now on, say this whenever the last message matches; rules that were added earlier come first.
+
+        Args:
+            pattern: a regular expression, or with `regex=False` a text.
+            reply: what to say.
+            regex: what `pattern` is.
+            once: only the first time.
+            system: look at the system message instead, e.g. for replies of the sub-model alone.
+        """
+        with self._lock:
+            self._rules.append(
+                Rule(pattern=pattern if regex else re.escape(pattern), reply=reply, once=once, system=system)
+            )
+
     def complete(self, messages: Sequence[Message], options: CallOptions) -> Completion:
         """The next reply.
 
@@ -91,7 +114,7 @@ class ScriptedModel:
 
     def _next(self, call: Asked) -> Reply | None:
         for rule in self._rules:
-            if re.search(rule.pattern, call.prompt):
+            if re.search(rule.pattern, call.system if rule.system else call.prompt):
                 if rule.once:
                     self._rules.remove(rule)
                 return rule.reply

@@ -49,9 +49,11 @@ class Chat:
     def whole(self, say: Say, body: Mapping[str, Any]) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": say.text}
         if say.tool_call is not None:
-            message["tool_calls"] = [{"index": 0, "function": say.tool_call}]
+            message["tool_calls"] = [{"id": "t1", "type": "function", "function": say.tool_call}]
         whole: dict[str, Any] = {
+            "id": "c1",
             "object": "chat.completion",
+            "created": 1,
             "model": body.get("model"),
             "choices": [{"index": 0, "message": message, "finish_reason": say.finish_reason}],
         }

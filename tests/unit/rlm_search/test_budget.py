@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rlm_search.budget import Budget
+from rlm_search.budget import Budget, Tier
 from rlm_search.errors import BudgetExceeded
 from rlm_search.types import Limits, Usage
 
@@ -174,3 +174,105 @@ def test_the_most_spent_limit_comes_first() -> None:
     budget.search()
     first = budget.spent()[0]
     assert (first.name, first.used, first.limit, first.share) == ("searches", 1, 4, 0.25)
+
+
+# --- dollars ----------------------------------------------------------------------------------------------------------
+
+
+def test_calls_at_once_cannot_overspend_dollars_together() -> None:
+    budget = Budget(Limits(cost_usd=1.0))
+    started = threading.Barrier(8)
+
+    def call(_: int) -> None:
+        started.wait()
+        for _ in range(10):
+            try:
+                with budget.reserve("sub", 100, cost_usd=0.1, at_least_usd=0.1) as reserved:
+                    reserved.settle(Usage(input_tokens=100, calls=1, cost_usd=0.1), model="m")
+            except BudgetExceeded:
+                return
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(call, range(8)))
+    assert budget.usage()["sub"].cost_usd == pytest.approx(1.0)
+    assert budget.usage()["sub"].calls == 10
+
+
+def test_calls_of_unknown_price_go_one_at_a_time_and_overspend_by_one_reply_at_most() -> None:
+    budget = Budget(Limits(cost_usd=1.0))
+    under_way: list[int] = []
+    most: list[int] = []
+    started = threading.Barrier(6)
+
+    def call(_: int) -> None:
+        started.wait()
+        for _ in range(10):
+            try:
+                with budget.reserve("sub", 100) as reserved:
+                    under_way.append(1)
+                    most.append(len(under_way))
+                    under_way.pop()
+                    reserved.settle(Usage(calls=1, cost_usd=0.3))
+            except BudgetExceeded:
+                return
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(call, range(6)))
+    assert max(most) == 1
+    assert budget.usage()["sub"].cost_usd == pytest.approx(1.2)
+
+
+def test_a_call_is_granted_the_dollars_that_are_left() -> None:
+    budget = Budget(Limits(cost_usd=1.0))
+    budget.reserve("root", 1, cost_usd=0.8).settle(Usage(calls=1, cost_usd=0.8))
+    with budget.reserve("root", 100, cost_usd=0.5, at_least_usd=0.1) as reserved:
+        assert reserved.cost_usd == pytest.approx(0.2)
+    with pytest.raises(BudgetExceeded, match="cost_usd") as raised:
+        budget.reserve("root", 100, cost_usd=0.5, at_least_usd=0.3)
+    assert raised.value.kind == "cost"
+
+
+def test_many_small_sums_leave_nothing_set_aside() -> None:
+    budget = Budget(Limits(cost_usd=1.0))
+    for _ in range(1_000):
+        with budget.reserve("sub", 1, cost_usd=0.1):
+            pass
+    with budget.reserve("sub", 1, cost_usd=1.0) as reserved:
+        assert reserved.cost_usd == 1.0
+
+
+# --- tiers ------------------------------------------------------------------------------------------------------------
+
+
+def test_all_that_a_sub_run_uses_is_use_of_its_parents_sub_tier() -> None:
+    parent = Budget(Limits(root_tokens=100, sub_tokens=500))
+    child = parent.child(Limits(root_tokens=1_000))
+    child.reserve("root", 300).settle(Usage(input_tokens=300, calls=1), model="small")
+    assert child.usage()["root"].total_tokens == 300
+    assert (parent.usage()["root"].total_tokens, parent.usage()["sub"].total_tokens) == (0, 300)
+    assert parent.usage_by_model() == {"sub": {"small": Usage(input_tokens=300, calls=1)}}
+    with pytest.raises(BudgetExceeded, match="sub_tokens"):
+        child.reserve("root", 300, at_least=300)
+
+
+def test_a_sub_run_is_warned_of_what_its_parent_has_spent() -> None:
+    parent = Budget(Limits(total_tokens=100))
+    parent.reserve("root", 90).settle(Usage(input_tokens=90, calls=1))
+    first = parent.child(Limits()).spent()[0]
+    assert (first.name, first.used, first.limit) == ("total_tokens", 90, 100)
+
+
+def test_usage_is_kept_by_tier_and_model() -> None:
+    budget = Budget(Limits())
+    calls: list[tuple[Tier, str]] = [("root", "big"), ("sub", "small"), ("sub", "small"), ("sub", "other")]
+    for tier, model in calls:
+        budget.reserve(tier, 5).settle(Usage(input_tokens=5, calls=1, cost_usd=0.5), model=model)
+    by_model = budget.usage_by_model()
+    assert {tier: sorted(models) for tier, models in by_model.items()} == {"root": ["big"], "sub": ["other", "small"]}
+    assert by_model["sub"]["small"] == Usage(input_tokens=10, calls=2, cost_usd=1.0)
+
+
+@pytest.mark.parametrize("limits", [{"root_tokens": 49}, {"sub_tokens": 0}, {"total_tokens": 10}, {"steps": -1}])
+def test_a_limit_that_no_call_fits_into_is_refused(limits: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(limits))):
+        Limits(**limits)

@@ -117,3 +117,18 @@ def test_a_script_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="no UTF-8"):
         read_script(tmp_path / "binary.txt")
+
+
+def test_rules_are_added_as_texts_or_expressions_for_the_last_message_or_the_system() -> None:
+    model = ScriptedModel(["in turn"])
+    model.add_rule("a+b?", "as a text", regex=False)
+    model.add_rule(r"a+b", "as an expression", once=True)
+    model.add_rule("sub-model", "to the sub-model", system=True)
+
+    def said(text: str, system: str = "") -> str:
+        return model.complete([Message("system", system), Message("user", text)], CallOptions()).text
+
+    assert said("what is a+b?") == "as a text"
+    assert said("aaab") == "as an expression"
+    assert said("aaab", "you are a sub-model") == "to the sub-model"
+    assert said("aaab") == "in turn"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -182,6 +183,69 @@ def test_a_call_that_fails_gives_its_place_back() -> None:
     assert say(model).text == "x"
 
 
+# --- quotas -----------------------------------------------------------------------------------------------------------
+
+
+def test_requests_beyond_those_of_a_minute_wait_for_the_next() -> None:
+    clock = Clock()
+    quota = Quota(concurrency=8, requests_per_minute=2, clock=clock)
+    for _ in range(2):
+        call = quota.enter(1, None)
+        assert call is not None
+        quota.leave(call, 1)
+
+    assert quota.enter(1, deadline=59.0) is None
+    clock.now = 60.0
+    assert quota.enter(1, deadline=60.5) is not None
+
+
+def test_tokens_of_a_minute_are_counted_as_they_were_used() -> None:
+    clock = Clock()
+    quota = Quota(concurrency=8, tokens_per_minute=100, clock=clock)
+    first = quota.enter(90, None)
+    assert first is not None
+    assert quota.enter(20, deadline=1.0) is None
+    quota.leave(first, 30)
+    clock.now = 10.0
+    assert quota.enter(60, deadline=11.0) is not None
+    assert quota.enter(20, deadline=12.0) is None
+    clock.now = 60.0
+    assert quota.enter(20, deadline=61.0) is not None
+
+
+def test_a_call_larger_than_all_of_a_minute_goes_alone() -> None:
+    clock = Clock()
+    quota = Quota(tokens_per_minute=100, clock=clock)
+    assert quota.enter(500, deadline=0.0) is not None
+    assert quota.enter(1, deadline=1.0) is None
+    clock.now = 60.0
+    assert quota.enter(1, deadline=61.0) is not None
+
+
+def test_a_place_goes_to_whoever_came_first() -> None:
+    quota = Quota(concurrency=1)
+    holder = quota.enter(1, None)
+    assert holder is not None
+    order: list[int] = []
+
+    def wait(number: int) -> None:
+        call = quota.enter(1, None)
+        assert call is not None
+        order.append(number)
+        quota.leave(call, 1)
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(5)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        while quota.waiting < number + 1:
+            time.sleep(0.001)
+    quota.leave(holder, 1)
+    for thread in threads:
+        thread.join(5)
+
+    assert order == [0, 1, 2, 3, 4]
+
+
 # --- the cache --------------------------------------------------------------------------------------------------------
 
 
@@ -249,6 +313,38 @@ def test_a_failed_or_empty_answer_is_not_kept(tmp_path: Path) -> None:
         say(model)
 
     assert [say(model).text, say(model).text] == ["", "noon"]
+
+
+def test_a_folder_is_kept_within_its_size_and_what_was_used_longest_ago_goes(tmp_path: Path) -> None:
+    model = CachedModel(ScriptedModel(lambda messages: messages[-1].content * 300), tmp_path, megabytes=0.02)
+
+    def ask(word: str) -> Usage:
+        return model.complete([Message("user", word)], CallOptions()).usage
+
+    for number in range(10):
+        ask(f"word {number:02}")
+    for file, age in zip(
+        sorted(tmp_path.glob("??/*.json"), key=lambda f: f.stat().st_mtime_ns), range(10), strict=False
+    ):
+        os.utime(file, (age, age))
+    held = ask("word 09")
+    for number in range(10, 16):
+        ask(f"word {number:02}")
+
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*.json")) <= 20_000
+    assert held == Usage()
+    assert ask("word 09") == Usage()
+    assert ask("word 03") != Usage()
+
+
+def test_sampling_and_tools_are_part_of_what_is_asked(tmp_path: Path) -> None:
+    def ask(sampling: str, options: CallOptions) -> Usage:
+        return say(CachedModel(ScriptedModel(["noon"] * 9), tmp_path, sampling=sampling), options).usage
+
+    assert ask("0.0", CallOptions()) != Usage()
+    assert ask("0.0", CallOptions()) == Usage()
+    assert ask("1.0", CallOptions()) != Usage()
+    assert ask("0.0", CallOptions(may_run_code=True)) != Usage()
 
 
 # --- the budget -------------------------------------------------------------------------------------------------------
