@@ -58,6 +58,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         shards: of a new index.
         replicas: of a new index; -1 is one where the cluster has more than one node.
         refresh_seconds: how long a change by others may stay unseen.
+        vectors: how a new index keeps them; "" is lucene on OpenSearch and int8_hnsw on Elasticsearch.
+        fusion: who mixes the legs of a hybrid search: ours, or server or server-rrf, where the server can.
     """
 
     user: str = ""
@@ -71,6 +73,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     shards: int = 1
     replicas: int = -1
     refresh_seconds: float = 1.0
+    vectors: str = ""
+    fusion: str = "ours"
 
 
 class RetrieverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,6 +24,9 @@ from retrievers.types import FieldType
 LONGEST_KEYWORD: Final = ORDERED_BY
 """Characters; of a longer one the beginning and a digest are indexed: equality and prefixes still work."""
 
+LONGER: Final = "\x1f"
+"""Between the beginning of such a keyword and its digest."""
+
 KEYWORDS_ONLY: Final = frozenset(name for name, kind in BUILT_IN.items() if kind == "keyword")
 """Fields that are no numbers or dates, whatever their values look like."""
 
@@ -138,4 +141,4 @@ def keyword_term(text: str) -> str:
     """A value as it stands in the index."""
     if len(text) <= LONGEST_KEYWORD:
         return text
-    return f"{text[:LONGEST_KEYWORD]}\x1f{blake2b(text.encode(), digest_size=8).hexdigest()}"
+    return f"{text[:LONGEST_KEYWORD]}{LONGER}{blake2b(text.encode(), digest_size=8).hexdigest()}"

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final, assert_never
 
 from retrievers.embedded import scoring
-from retrievers.embedded.catalogue import keyword_term
+from retrievers.embedded.catalogue import LONGER, keyword_term
 from retrievers.embedded.querying import Question
 from retrievers.fields import keyword
 from retrievers.filters import ORDERED_BY, And, Eq, Exists, Filter, In, Leaf, Not, Or, Prefix, Range, Scalar
@@ -51,6 +51,15 @@ def prior(question: Question, conditions: Sequence[Json]) -> Json:
         for field, boost in _fields(scoring.PRIOR_BOOSTS)
     ]
     return _scored(clauses, [HEADS, *conditions])
+
+
+def scored(row_ids: Sequence[str], scores: Sequence[float], conditions: Sequence[Json]) -> Json:
+    """Rows by their ids, each with a score that is known already."""
+    clauses = [
+        {"constant_score": {"filter": {"ids": {"values": [row]}}, "boost": max(score, 1e-6)}}
+        for row, score in zip(row_ids, scores, strict=True)
+    ]
+    return _scored(clauses, conditions)
 
 
 def each(question: Question) -> list[Json]:
@@ -124,7 +133,7 @@ def _leaf(leaf: Leaf) -> Json:
         case In(_, values):
             return _one_of(field, values)
         case Range():
-            return {"range": {path_of(field, leaf.type or "keyword"): bounds_of(leaf)}}
+            return {"range": {path_of(field, leaf.type or "keyword"): _by_beginnings(bounds_of(leaf))}}
         case Exists():
             return {"exists": {"field": path_of(field, "keyword")}}
         case Prefix(_, prefix):
@@ -144,7 +153,8 @@ def _wide_leaf(leaf: Leaf) -> Json:
             return {"terms": {"wide": terms}} if terms else NOTHING
         case Range():
             ends = {"gte": wide_term(field, ""), "lt": f"{field_name(field)}{chr(ord(WIDE) + 1)}"}
-            given = {name: wide_term(field, str(value)) for name, value in bounds_of(leaf).items()}
+            bounds = _by_beginnings(bounds_of(leaf))
+            given = {name: wide_term(field, str(value)) for name, value in bounds.items()}
             lower = {name: given[name] for name in ("gt", "gte") if name in given} or {"gte": ends["gte"]}
             upper = {name: given[name] for name in ("lt", "lte") if name in given} or {"lt": ends["lt"]}
             return {"range": {"wide": {**lower, **upper}}}
@@ -168,6 +178,20 @@ def bounds_of(leaf: Range) -> Json:
     elif leaf.lte is not None:
         bounds["lte"] = leaf.lte
     return bounds
+
+
+def _by_beginnings(bounds: Json) -> Json:
+    """Keywords are ordered by their beginnings, and longer ones stand in the index with more behind it."""
+    behind = chr(ord(LONGER) + 1)
+    turned = {"gt": "gte", "lte": "lt"}
+    return {
+        **{name: value for name, value in bounds.items() if not _is_beginning(name, value)},
+        **{turned[name]: value + behind for name, value in bounds.items() if _is_beginning(name, value)},
+    }
+
+
+def _is_beginning(name: str, value: object) -> bool:
+    return name in ("gt", "lte") and isinstance(value, str) and len(value) >= ORDERED_BY
 
 
 def _one_of(field: str, values: Sequence[Scalar]) -> Json:

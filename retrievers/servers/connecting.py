@@ -8,7 +8,7 @@ and never stand in a message: a URL that holds some is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -95,6 +95,15 @@ def unreachable(place: str, error: BaseException) -> RetrieverError:
     is_late = "timeout" in type(error).__name__.lower() or "timed out" in text.lower()
     said = "takes too long to answer" if is_late else "does not answer"
     return EngineUnavailable(f"the server {place} {said}", hint="check that it runs and that the address is right")
+
+
+def stands_for_several(place: str, names: Iterable[str]) -> ConfigError:
+    """An alias that is not of one index: what is read would be several, and what is written nowhere."""
+    found = sorted(names)
+    return ConfigError(
+        f"the alias {place} stands for {len(found)} indexes: {', '.join(found)}",
+        hint="let it stand for one: rlm-search index swap",
+    )
 
 
 def blocked(place: str) -> EngineUnavailable:

@@ -43,8 +43,12 @@ class Dialect(Protocol):
         """
         ...
 
-    def vector_field(self, dimensions: int) -> Json:
-        """The mapping of a vector that is searched by cosine."""
+    def vector_field(self, dimensions: int, kind: str = "") -> Json:
+        """The mapping of a vector that is searched by cosine, kept as `kind` says; "" is the default.
+
+        Raises:
+            ConfigError: this server does not keep vectors in such a way.
+        """
         ...
 
     def index_settings(self) -> Json:
@@ -55,6 +59,16 @@ class Dialect(Protocol):
         """The body of a search for the `count` nearest vectors among the rows that hold the condition."""
         ...
 
+    def mixing(self, legs: Sequence[Json], fusion: str, size: int) -> Json:
+        """The body of a search whose legs, by words and by meaning, the server mixes (`retrievers.servers.fusing`).
+
+        Args:
+            legs: bodies of searches, as `nearest` makes them or with a `query`.
+            fusion: which way.
+            size: results, and candidates of each leg.
+        """
+        ...
+
     def with_vectors(self, body: Json) -> Json:
         """The body of a search whose rows bring their vectors; only an export asks for them."""
         ...
@@ -63,8 +77,8 @@ class Dialect(Protocol):
         """The vector of such a row."""
         ...
 
-    def open_point_in_time(self, index: str, keep_alive: str) -> str:
-        """Its id."""
+    def open_point_in_time(self, index: str, keep_alive: str, *, routing: str = "") -> str:
+        """Its id; with a routing value only of the shard of the rows that have it."""
         ...
 
     def close_point_in_time(self, point: str) -> None:

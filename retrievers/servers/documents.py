@@ -1,54 +1,32 @@
-"""Read documents from an index on a server: whole, in pieces, counted, listed."""
+"""Read documents from an index on a server: whole, by span or by page."""
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from retrievers.embedded.documents import WRITTEN, beside_column
 from retrievers.embedded.exporting import chunks_of
-from retrievers.embedded.querying import take_apart
 from retrievers.embedded.records import HeadRecord
 from retrievers.errors import DocumentNotFound, EngineUnavailable
-from retrievers.fields import FORMS_OF, Form, Types
-from retrievers.filters import Exists, types_in
 from retrievers.servers import asking
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.looking import Seen
-from retrievers.servers.rows import WIDE, form_name, record_of, routing_of, wide_term
+from retrievers.servers.rows import record_of, routing_of
+from retrievers.servers.searching import rows_of, search_together
 from retrievers.servers.showing import shown_metadata, text_of
-from retrievers.types import (
-    CorpusDescription,
-    Document,
-    DocumentSummary,
-    Facet,
-    FieldInfo,
-    Heading,
-    IndexedDocument,
-    Matrix,
-    Page,
-    RetrievedDocument,
-    Span,
-    pages_of,
-)
+from retrievers.types import Document, Heading, IndexedDocument, Matrix, Page, RetrievedDocument, Span, pages_of
 
 BATCH: Final = 1_000
 """Rows a request."""
 
-MOST_VALUES: Final = 10_000
-"""Values of a field that are looked through."""
-
-_EXAMPLES: Final = 5
-_EXAMPLE_VALUES: Final = 500
-_FORMS: Final[tuple[Form, ...]] = ("number", "numeral", "date", "boolean", "flag", "keyword")
 _TRIES: Final = 3
-_TERMS: Final = 60_000
-"""Ids that a condition can name: a server's limit is 65,536."""
+_SHOWN: Final = ["kind", "head", "hit", "hash", "summary", "doc_id", "record", *asking.TEXT]
+_WITHOUT_TEXT: Final = [name for name in _SHOWN if name not in asking.TEXT]
+_RECORDS: Final[Json] = {"term": {"kind": "record"}}
+_IN_ORDER: Final = [{"kind": "asc"}, {"unit": "asc"}]
 
 
 class ServerDocuments:
@@ -97,18 +75,23 @@ class ServerDocuments:
         )
         return IndexedDocument(document=document, chunks=chunks_of(doc_id, text, record))
 
-    def export(self, after: str) -> Iterator[IndexedDocument]:
-        """Every document with its vectors, by id."""
-        for summary in self.scan("", after, None):
-            item = self.restored(summary.doc_id)
-            yield IndexedDocument(
-                document=item.document, chunks=item.chunks, vectors=self.vectors_of(item) if item.chunks else None
-            )
+    def exported(self, doc_id: str) -> IndexedDocument:
+        """A document as it was given to the writer, with its vectors where it has them."""
+        item = self.restored(doc_id)
+        vectors = self.vectors_of(item) if item.chunks else None
+        return IndexedDocument(document=item.document, chunks=item.chunks, vectors=vectors)
 
     def vectors_of(self, item: IndexedDocument) -> Matrix | None:
         """The vectors of a document's chunks; None where they are still to be made."""
-        conditions = [asking.VECTORS, {"term": {"hash": item.document.content_hash}}]
-        rows = list(self._pages_of(item.document.id, self._dialect.with_vectors(_ordered(conditions, "ordinal"))))
+        query = asking.all_of(
+            [
+                {"term": {"doc_id": item.document.id}},
+                asking.VECTORS,
+                {"term": {"hash": item.document.content_hash}},
+            ]
+        )
+        body = {"query": query, "size": BATCH, "sort": [{"ordinal": "asc"}], "track_total_hits": False}
+        (rows,) = self._found(item.document.id, self._dialect.with_vectors(body))
         if len(rows) != len(item.chunks):
             return None
         return np.array([self._dialect.vector_in(row) for row in rows], np.float32)
@@ -137,60 +120,23 @@ class ServerDocuments:
                 return [_page(doc_id, number, record, bounds, text, bounds[low - 1]) for number in range(low, high + 1)]
         raise self._changing(doc_id)
 
-    def count(self, query: str) -> int:
-        """How many documents match."""
-        found = self._dialect.request("POST", f"/{self._index}/_count", body={"query": self._heads(query)})
-        return int(found["count"])
-
-    def facets(self, field: str, query: str, top_k: int) -> Sequence[Facet]:
-        """The most frequent values of a field."""
-        types_in(field, self._seen.types)
-        (values,) = self._values([field], self._heads(query), MOST_VALUES).values()
-        return values.facets[: max(top_k, 0)]
-
-    def scan(self, query: str, after: str, limit: int | None) -> Iterator[DocumentSummary]:
-        """Matching documents by id."""
-        heads = self._heads(query)  # now, not at the first `next`: a wrong filter is told at once
-        return self._scan(heads, after, limit)
-
-    def describe(self) -> CorpusDescription:
-        """What the index holds."""
-        heads = self._heads("")
-        body = {"query": heads, "size": 0, "aggs": {"chunks": {"sum": {"field": "chunks"}}}, "track_total_hits": True}
-        answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
-        values = self._values(list(self._seen.types), heads, _EXAMPLE_VALUES)
-        infos = [self._info(name, found) for name, found in values.items()]
-        return CorpusDescription(
-            documents=answer["hits"]["total"]["value"],
-            chunks=int(answer["aggregations"]["chunks"]["value"]),
-            vectors=self._seen.vectors,
-            embedder=self._seen.embedder,
-            fields=tuple(info for info in infos if info.documents),
-            languages=tuple(self.facets("language", "", 50)),
-        )
-
-    # --- one document -----------------------------------------------------------------------------------------------
+    # --- rows -------------------------------------------------------------------------------------------------------
 
     def head(self, doc_id: str) -> tuple[Json, HeadRecord]:
         """The head row of a document, and its record."""
+        wanted = {"bool": {"should": [asking.HEADS, _RECORDS], "minimum_should_match": 1}}
         for _ in range(_TRIES):
-            rows = self._rows(doc_id, [asking.HEADS, *self._conditions], ["hit", "hash", "summary", "doc_id"])
-            if not rows:
-                raise DocumentNotFound(
-                    f"no document `{doc_id}` in the index", hint="ids come with the results of a search"
-                )
-            head = rows[0]
-            pieces = self._rows(doc_id, [{"term": {"kind": "record"}}, _of_version(head)], ["record"])
-            if len(pieces) == head["summary"]["records"]:
-                return head, record_of([piece["record"] for piece in pieces])
+            head, pieces, _ = _sorted_out(self._rows(doc_id, wanted, _WITHOUT_TEXT))
+            if head is not None and len(pieces) == head["summary"]["records"]:
+                return head, record_of(pieces)
         raise self._changing(doc_id)
 
     def _whole(self, doc_id: str) -> tuple[Json, HeadRecord, str]:
+        wanted = {"bool": {"must_not": [asking.VECTORS]}}
         for _ in range(_TRIES):
-            head, record = self.head(doc_id)
-            text = self._text(head, record, 0, record.length)
-            if text is not None:
-                return head, record, text
+            head, pieces, texts = _sorted_out(self._rows(doc_id, wanted, _SHOWN))
+            if head is not None and (len(pieces), len(texts)) == (head["summary"]["records"], head["summary"]["units"]):
+                return head, record_of(pieces), "".join(texts)
         raise self._changing(doc_id)
 
     def _text(self, head: Json, record: HeadRecord, start: int, end: int) -> str | None:
@@ -199,174 +145,63 @@ class ServerDocuments:
             return ""
         first = max(bisect_right(record.starts, start) - 1, 0)
         last = max(bisect_right(record.starts, end - 1) - 1, first)
-        wanted = {"range": {"unit": {"gte": first, "lte": last}}}
-        rows = self._rows(head["doc_id"], [asking.UNITS, wanted, _of_version(head)], asking.TEXT)
-        if len(rows) != last - first + 1:
+        units = {"range": {"unit": {"gte": first, "lte": last}}}
+        wanted = asking.all_of([asking.UNITS, units, {"term": {"hash": head["hash"]}}])
+        texts = [text_of(row) for row in self._rows(head["doc_id"], wanted, asking.TEXT)]
+        if len(texts) != last - first + 1:
             return None
-        text = "".join(map(text_of, rows))
-        return text[start - record.starts[first] : end - record.starts[first]]
+        return "".join(texts)[start - record.starts[first] : end - record.starts[first]]
 
-    def _rows(self, doc_id: str, conditions: Sequence[Json], shown: Sequence[str]) -> list[Json]:
-        """The sources of the rows of a document in order, however many."""
-        body = {**_ordered(conditions, "unit"), "_source": list(shown)}
-        return [row["_source"] for row in self._pages_of(doc_id, body)]
+    def _rows(self, doc_id: str, wanted: Json, shown: Sequence[str]) -> list[Json]:
+        """Rows of a document in order, as they are at one moment; it has to pass the conditions by its head.
 
-    def _pages_of(self, doc_id: str, body: Json) -> Iterator[Json]:
-        """The rows of a document that a search finds, page by page."""
-        query = asking.all_of([{"term": {"doc_id": doc_id}}, body["query"]])
-        body = {**body, "query": query, "size": BATCH, "track_total_hits": False}
-        while True:
-            answer = self._dialect.request(
-                "POST", f"/{self._index}/_search", params={"routing": routing_of(doc_id)}, body=body
-            )
-            rows = answer["hits"]["hits"]
-            yield from rows
-            if len(rows) < BATCH:
-                return
-            body["search_after"] = rows[-1]["sort"]
+        Raises:
+            DocumentNotFound: there is none, or it does not pass.
+        """
+        own = {"term": {"doc_id": doc_id}}
+        body = {"query": asking.all_of([own, wanted]), "size": BATCH, "sort": _IN_ORDER, "_source": list(shown)}
+        body["track_total_hits"] = False
+        passing = {"query": asking.all_of([own, asking.HEADS, *self._conditions]), "size": 1, "_source": False}
+        rows, passed = self._found(doc_id, body, passing)
+        if not passed:
+            raise DocumentNotFound(f"no document `{doc_id}` in the index", hint="ids come with the results of a search")
+        return [row["_source"] for row in rows]
+
+    def _found(self, doc_id: str, body: Json, *others: Json) -> list[list[Json]]:
+        """The rows of several searches in one request; of the first all, however many."""
+        answers = search_together(self._dialect, self._index, [body, *others], routing=routing_of(doc_id))
+        rows, *further = map(rows_of, answers)
+        if len(rows) == BATCH:  # there are more: all of them, from the beginning, at one moment
+            rows = list(self._all_rows(doc_id, body))
+        return [rows, *further]
+
+    def _all_rows(self, doc_id: str, body: Json) -> Iterator[Json]:
+        """The rows that a search for the rows of a document finds, however many, by a point in time."""
+        point = self._dialect.open_point_in_time(self._index, "2m", routing=routing_of(doc_id))
+        body = dict(body)
+        try:
+            while True:
+                body["pit"] = {"id": point, "keep_alive": "2m"}
+                rows = rows_of(self._dialect.request("POST", "/_search", body=body))
+                yield from rows
+                if len(rows) < BATCH:
+                    return
+                body["search_after"] = rows[-1]["sort"]
+        finally:
+            self._dialect.close_point_in_time(point)
 
     def _changing(self, doc_id: str) -> EngineUnavailable:
         return EngineUnavailable(f"the document `{doc_id}` is being replaced", hint="try again")
 
-    # --- many documents ---------------------------------------------------------------------------------------------
 
-    def _heads(self, query: str) -> Json:
-        """The heads of the documents that hold all words and phrases of a query."""
-        question = take_apart(query, self._seen.held)
-        conditions = [asking.HEADS, *self._conditions]
-        found: set[str] | None = None
-        for wanted in asking.each(question):
-            found = self._holding(wanted, found)
-            if not found:
-                return asking.NOTHING
-        if query.strip() and question.is_empty:
-            return asking.NOTHING
-        if found is None:
-            return asking.all_of(conditions)
-        ids = sorted(found)
-        named = [{"terms": {"doc_id": ids[at : at + _TERMS]}} for at in range(0, len(ids), _TERMS)]
-        return asking.all_of([*conditions, {"bool": {"should": named, "minimum_should_match": 1}}])
-
-    def _holding(self, wanted: Json, among: set[str] | None) -> set[str]:
-        """The documents with a unit that holds a word, of those that held the words before."""
-        query = asking.all_of([asking.UNITS, wanted, *self._conditions])
-        source = {"composite": {"size": MOST_VALUES, "sources": [{"doc_id": {"terms": {"field": "doc_id"}}}]}}
-        found: set[str] = set()
-        while True:
-            body = {"query": query, "size": 0, "track_total_hits": False, "aggs": {"ids": source}}
-            answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)["aggregations"]["ids"]
-            ids = {bucket["key"]["doc_id"] for bucket in answer["buckets"]}
-            found |= ids if among is None else ids & among
-            if "after_key" not in answer:
-                return found
-            source["composite"]["after"] = answer["after_key"]
-
-    def _scan(self, heads: Json, after: str, limit: int | None) -> Iterator[DocumentSummary]:
-        left = limit
-        point = self._dialect.open_point_in_time(self._index, "5m")
-        try:
-            while left is None or left > 0:
-                rows, point = self._batch(heads, after, BATCH if left is None else min(left, BATCH), point)
-                for row in rows:
-                    yield _summary(row["_source"])
-                if not rows:
-                    return
-                after = rows[-1]["sort"][0]
-                left = None if left is None else left - len(rows)
-        finally:
-            self._dialect.close_point_in_time(point)
-
-    def _batch(self, heads: Json, after: str, size: int, point: str) -> tuple[list[Json], str]:
-        body: Json = {
-            "query": heads,
-            "size": size,
-            "sort": [{"doc_id": "asc"}],
-            "_source": ["doc_id", "hit", "summary", "language"],
-            "track_total_hits": False,
-            "pit": {"id": point, "keep_alive": "5m"},
-        }
-        if after:
-            body["search_after"] = [after]
-        answer = self._dialect.request("POST", "/_search", body=body)
-        return answer["hits"]["hits"], answer.get("pit_id", point)
-
-    # --- values -----------------------------------------------------------------------------------------------------
-
-    def _values(self, names: Sequence[str], heads: Json, most: int) -> dict[str, _Values]:
-        """The values of fields, counted in one request."""
-        aggs: Json = {}
-        for number, name in enumerate(names):
-            kind = self._seen.types[name][0]
-            texts, own = asking.path_of(name, "keyword"), asking.path_of(name, kind)
-            aggs[f"has{number}"] = {"filter": asking.condition(Exists(name), self._seen.wide)}
-            aggs[f"texts{number}"] = {"terms": {"field": texts, "size": most}}
-            if name in self._seen.wide:
-                only = re.escape(wide_term(name, "")) + "(.|\n)*"
-                aggs[f"texts{number}"] = {"terms": {"field": "wide", "include": only, "size": most}}
-            if own != texts:
-                aggs[f"own{number}"] = {"terms": {"field": own, "size": most}}
-                aggs[f"least{number}"], aggs[f"most{number}"] = {"min": {"field": own}}, {"max": {"field": own}}
-            wrong = [form_name(name, form) for form in _FORMS if form not in FORMS_OF[kind]]
-            aggs[f"conflicts{number}"] = {"filter": {"terms": {"forms": wrong}}}
-        body = {"query": heads, "size": 0, "track_total_hits": False, "aggs": aggs}
-        answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)["aggregations"]
-        return {name: _counted(answer, number, self._seen.types[name]) for number, name in enumerate(names)}
-
-    def _info(self, name: str, found: _Values) -> FieldInfo:
-        types = self._seen.types[name]
-        return FieldInfo(
-            name=name,
-            type=types[0],
-            documents=found.documents,
-            examples=tuple(facet.value for facet in found.facets[:_EXAMPLES]),
-            distinct=len(found.facets) if len(found.facets) < _EXAMPLE_VALUES else None,
-            lowest=found.lowest,
-            highest=found.highest,
-            also=types[1:],
-            conflicts=found.conflicts,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Values:
-    """What documents have in a field."""
-
-    documents: int
-    conflicts: int
-    facets: list[Facet]
-    lowest: str | int | float | None
-    highest: str | int | float | None
-
-
-def _counted(answer: Json, number: int, types: Types) -> _Values:
-    kind, *others = types
-    ends: list[str | int | float | None] = [None, None]
-    facets: list[Facet] = []
-    if kind in WRITTEN:
-        facets = [Facet(value=WRITTEN[kind](b["key"]), count=b["doc_count"]) for b in answer[f"own{number}"]["buckets"]]
-        found = (answer[f"least{number}"]["value"], answer[f"most{number}"]["value"])
-        ends = [None if value is None else WRITTEN[kind](value) for value in found]
-    if not facets or others:
-        facets += [
-            Facet(value=value, count=bucket["doc_count"])
-            for bucket in answer[f"texts{number}"]["buckets"]
-            if (value := beside_column(bucket["key"].rpartition(WIDE)[2].partition("\x1f")[0], kind)) is not None
-        ]
-    return _Values(
-        documents=answer[f"has{number}"]["doc_count"],
-        conflicts=answer[f"conflicts{number}"]["doc_count"],
-        facets=sorted(facets, key=lambda facet: (-facet.count, isinstance(facet.value, str), facet.value)),
-        lowest=ends[0],
-        highest=ends[1],
-    )
-
-
-def _ordered(conditions: Sequence[Json], field: str) -> Json:
-    return {"query": asking.all_of(conditions), "sort": [{field: "asc"}]}
-
-
-def _of_version(head: Json) -> Json:
-    return {"term": {"hash": head["hash"]}}
+def _sorted_out(rows: Sequence[Json]) -> tuple[Json | None, list[str], list[str]]:
+    """The head among rows of a document, and of its version the pieces of the record and the texts of the units."""
+    head = next((row for row in rows if row.get("head")), None)
+    if head is None:
+        return None, [], []
+    own = [row for row in rows if row["hash"] == head["hash"]]
+    pieces = [row["record"] for row in own if row["kind"] == "record"]
+    return head, pieces, [text_of(row) for row in own if row["kind"] == "unit"]
 
 
 def _page(doc_id: str, number: int, record: HeadRecord, bounds: Sequence[int], text: str, offset: int) -> Page:
@@ -374,17 +209,4 @@ def _page(doc_id: str, number: int, record: HeadRecord, bounds: Sequence[int], t
     label = record.labels[number - 1] if record.labels else ""
     return Page(
         doc_id=doc_id, number=number, label=label, start=start, end=end, text=text[start - offset : end - offset]
-    )
-
-
-def _summary(source: Json) -> DocumentSummary:
-    about, summary = source["hit"], source["summary"]
-    return DocumentSummary(
-        doc_id=source["doc_id"],
-        title=about["title"],
-        source=about["source"],
-        pages=summary["pages"],
-        characters=summary["characters"],
-        language=source.get("language", ""),
-        metadata=shown_metadata(about),
     )

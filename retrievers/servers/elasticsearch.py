@@ -9,11 +9,18 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from retrievers.errors import EngineRejected
+from retrievers.servers import fusing
 from retrievers.servers.connecting import Address, encoded, refusal, unreachable
 from retrievers.servers.dialect import Json
+from retrievers.servers.mapping import chosen
 
 _DEFAULT_PORT: Final = 9200
 _MOST_CANDIDATES: Final = 10_000
+
+_VECTORS: Final[Mapping[str, Json]] = {
+    name: {"type": name} for name in ("hnsw", "int8_hnsw", "int4_hnsw", "bbq_hnsw", "bbq_disk")
+}
+"""Ways to keep vectors: whole, or in eight, four or one bits a dimension beside the exact ones."""
 
 
 class ElasticsearchDialect:
@@ -71,16 +78,10 @@ class ElasticsearchDialect:
         found = answer.body
         return dict(found) if isinstance(found, Mapping) else {"found": bool(found)}
 
-    def vector_field(self, dimensions: int) -> Json:
-        """A graph over vectors of one byte a dimension, the exact ones kept beside it."""
-        graph = {"type": "int8_hnsw"}
-        return {
-            "type": "dense_vector",
-            "dims": dimensions,
-            "index": True,
-            "similarity": "cosine",
-            "index_options": graph,
-        }
+    def vector_field(self, dimensions: int, kind: str = "") -> Json:
+        """By default a graph over vectors of one byte a dimension, the exact ones kept beside it."""
+        field = {"type": "dense_vector", "dims": dimensions, "index": True, "similarity": "cosine"}
+        return {**field, "index_options": chosen(_VECTORS, kind or "int8_hnsw", "Elasticsearch")}
 
     def index_settings(self) -> Json:
         """Nothing beside the defaults."""
@@ -92,6 +93,19 @@ class ElasticsearchDialect:
         search = {"field": field, "query_vector": list(vector), "k": count, "num_candidates": candidates}
         return {"size": count, "knn": {**search, "filter": condition}}
 
+    def mixing(self, legs: Sequence[Json], fusion: str, size: int) -> Json:
+        """A `linear` retriever, or one of reciprocal ranks; both need a licence beyond the basic one."""
+        retrievers = [{"knn": leg["knn"]} if "knn" in leg else {"standard": {"query": leg["query"]}} for leg in legs]
+        mix: Json = {"rrf": {"retrievers": retrievers, "rank_constant": fusing.RANK_CONSTANT}}
+        if fusion == fusing.BY_SERVER:
+            weighted = [
+                {"retriever": retriever, "weight": weight, "normalizer": "minmax"}
+                for retriever, weight in zip(retrievers, fusing.WEIGHTS, strict=True)
+            ]
+            mix = {"linear": {"retrievers": weighted}}
+        ((name, made),) = mix.items()
+        return {"size": size, "retriever": {name: {**made, "rank_window_size": size}}}
+
     def with_vectors(self, body: Json) -> Json:
         """As fields: newer versions leave them out of the source."""
         return {**body, "_source": False, "fields": ["vector"]}
@@ -101,9 +115,10 @@ class ElasticsearchDialect:
         vector: Sequence[float] = row["fields"]["vector"]
         return vector
 
-    def open_point_in_time(self, index: str, keep_alive: str) -> str:
+    def open_point_in_time(self, index: str, keep_alive: str, *, routing: str = "") -> str:
         """Its id."""
-        return str(self.request("POST", f"/{index}/_pit", params={"keep_alive": keep_alive})["id"])
+        params = {"keep_alive": keep_alive, **({"routing": routing} if routing else {})}
+        return str(self.request("POST", f"/{index}/_pit", params=params)["id"])
 
     def close_point_in_time(self, point: str) -> None:
         """Let go of it."""

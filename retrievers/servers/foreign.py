@@ -11,29 +11,27 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import Any, Final
 
-import msgspec
-
+from retrievers.arguments import count_argument, text_argument
 from retrievers.embedded import scoring
 from retrievers.embedded.querying import Question, take_apart
-from retrievers.errors import ConfigError, DocumentNotFound, FilterError, IndexMismatch
+from retrievers.errors import ConfigError, DocumentNotFound, EngineRejected, FilterError, IndexMismatch
 from retrievers.filters import parse, resolve
 from retrievers.protocols import Embedder, FilterLike
-from retrievers.servers.connecting import refusal
+from retrievers.servers import fusing
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.foreign_fields import ForeignFields, condition, row_metadata, types_in_mapping
 from retrievers.servers.foreign_rows import Row, facet_of, mixed
 from retrievers.servers.looking import mapping_under
+from retrievers.servers.searching import rows_of, search_together, window_argument
 from retrievers.servers.showing import wanted
 from retrievers.snippets import folded_whitespace, passage
 from retrievers.types import CorpusDescription, DocumentSummary, Facet, FieldInfo, Hit, RetrievedDocument, Vector
 
-WINDOW: Final = 10_000
 _BATCH: Final = 1_000
 _EXAMPLES: Final = 5
 _TITLE_BOOST: Final = 0.5
 _LANGUAGE: Final = ("en",)
 """Whose question words are left out of a query; the texts are read by the analysers of their own mapping."""
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class ForeignRetriever:
@@ -45,6 +43,7 @@ class ForeignRetriever:
         fields: what the fields of its rows mean.
         embedder: makes the embedder of queries, given the dimensions of the vectors; None searches by words only.
         must: a filter that holds for every search, get, count, facet and scan, whatever else is asked.
+        fusion: how a hybrid search mixes its legs, one of `retrievers.servers.fusing.FUSIONS`.
 
     Raises:
         ConfigError: there is no such index, or it lacks a field that was named.
@@ -58,6 +57,7 @@ class ForeignRetriever:
         *,
         embedder: Callable[[int], Embedder | None] | None = None,
         must: FilterLike = None,
+        fusion: str = fusing.OURS,
     ) -> None:
         self._dialect, self._index, self._fields = dialect, index, fields
         self._mapping = mapping_under(dialect, index)
@@ -66,8 +66,10 @@ class ForeignRetriever:
         self._make_embedder = embedder
         self._embedder: Embedder | None = None
         self._lock = Lock()
-        self._must = parse(must)
+        self._must, self._fusion = parse(must), fusion
         self._conditions(None)
+        counted = dialect.request("POST", f"/{index}/_search", body={"size": 0, "track_total_hits": False})
+        self._shards = int(counted["_shards"]["total"])
 
     # --- searching --------------------------------------------------------------------------------------------------
 
@@ -76,12 +78,12 @@ class ForeignRetriever:
 
         Raises:
             FilterError: an unknown field or a wrong type.
+            EngineRejected: more results than a server gives in one search.
         """
-        conditions = self._conditions(filters)
-        question = take_apart(query, _LANGUAGE)
+        question, top_k, conditions = self._asked(query, top_k, filters)
         if top_k < 1 or question.is_empty:
             return []
-        (rows,) = self._many([self._lexical(question, conditions, min(top_k, WINDOW))])
+        (rows,) = self._many([self._lexical(question, conditions, top_k)])
         return self._hits(rows, question)
 
     def vector_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
@@ -91,30 +93,44 @@ class ForeignRetriever:
             FilterError: an unknown field or a wrong type.
             ConfigError: no vectors were named, or no embedder was given.
             IndexMismatch: the embedder's vectors have another length.
+            EngineRejected: more results than a server gives in one search.
         """
-        conditions = self._conditions(filters)
+        question, top_k, conditions = self._asked(query, top_k, filters)
         if top_k < 1 or not query.strip():
             return []
         vector = self._loaded().embed_query(query)
-        (rows,) = self._many([self._nearest(vector, min(top_k, WINDOW), conditions)])
-        return self._hits(rows, take_apart(query, _LANGUAGE))
+        (rows,) = self._many([self._nearest(vector, top_k, conditions)])
+        return self._hits(rows, question)
 
     def hybrid_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
         """By words and meaning, mixed; by words alone where there are no vectors.
 
         Raises:
             FilterError: an unknown field or a wrong type.
+            ConfigError: the server cannot mix by itself, as `fusion` wants.
+            EngineRejected: more results than a server gives in one search.
         """
         if not self._fields.vector or self._make_embedder is None:
             return self.search(query, top_k=top_k, filters=filters)
-        conditions = self._conditions(filters)
-        question = take_apart(query, _LANGUAGE)
+        question, top_k, conditions = self._asked(query, top_k, filters)
         if top_k < 1 or question.is_empty:
             return []
-        depth = min(max(scoring.DEPTH, top_k), WINDOW)
+        depth = max(scoring.DEPTH, top_k)
         vector = self._loaded().embed_query(query)
-        legs = self._many([self._lexical(question, conditions, depth), self._nearest(vector, depth, conditions)])
-        return self._hits(mixed(legs)[:top_k], question)
+        legs = [self._lexical(question, conditions, depth), self._nearest(vector, depth, conditions)]
+        rows = mixed(self._many(legs)) if self._fusion == fusing.OURS else self._mixed_there(legs, depth)
+        return self._hits(rows[:top_k], question)
+
+    def _asked(self, query: str, top_k: int, filters: FilterLike) -> tuple[Question, int, list[Json]]:
+        query, top_k = text_argument("the query", query), window_argument(count_argument("top_k", top_k))
+        return take_apart(query, _LANGUAGE), top_k, self._conditions(filters)
+
+    def _mixed_there(self, legs: Sequence[Json], depth: int) -> list[Row]:
+        body = {**self._dialect.mixing(legs, self._fusion, depth), **self._shown()}
+        try:
+            return self._rows(self._dialect.request("POST", f"/{self._index}/_search", body=body))
+        except (ConfigError, EngineRejected) as error:
+            raise fusing.told(self._dialect.place, error) from None
 
     def _lexical(self, question: Question, conditions: Sequence[Json], size: int) -> Json:
         boosts = {self._fields.text: 1.0, **({self._fields.title: _TITLE_BOOST} if self._fields.title else {})}
@@ -142,15 +158,11 @@ class ForeignRetriever:
         return {"_source": {"excludes": excluded}, "track_total_hits": False}
 
     def _many(self, bodies: Sequence[Json]) -> list[list[Row]]:
-        lines = [line for body in bodies for line in (b"{}", _encode(body))]
-        answers = self._dialect.request("POST", f"/{self._index}/_msearch", lines=lines)["responses"]
+        answers = search_together(self._dialect, self._index, bodies, shards=self._shards)
         return [self._rows(answer) for answer in answers]
 
     def _rows(self, answer: Json) -> list[Row]:
-        if "error" in answer:
-            raise refusal(self._dialect.place, answer.get("status", 400), answer)
-        rows = answer["hits"]["hits"]
-        return [Row(row["_id"], float(row["_score"] or 0.0), row.get("_source") or {}) for row in rows]
+        return [Row(row["_id"], float(row["_score"] or 0.0), row.get("_source") or {}) for row in rows_of(answer)]
 
     def _hits(self, rows: Sequence[Row], question: Question) -> list[Hit]:
         texts = [self._fields.text_of(row.source) for row in rows]
@@ -205,7 +217,7 @@ class ForeignRetriever:
         Raises:
             DocumentNotFound: there is none with this id, or none that the mandatory filter lets through.
         """
-        rows = list(self._rows_of(doc_id))
+        rows = list(self._rows_of(text_argument("doc_id", doc_id)))
         if not rows:
             raise DocumentNotFound(f"no document `{doc_id}` in the index", hint="ids come with the results of a search")
         fields = self._fields
@@ -226,11 +238,11 @@ class ForeignRetriever:
         )
 
     def _rows_of(self, doc_id: str) -> Iterator[Row]:
-        own = self._fields.document_condition(doc_id)
-        order = [{self._fields.page: "asc"}] if self._fields.page else []
-        tie = {self._path(self._fields.document): "asc"} if self._fields.document else None
+        document, page = self._fields.document, self._fields.page
+        own = {"term": {self._path(document): doc_id}} if document else {"ids": {"values": [doc_id]}}
+        order = [{self._path(page): {"order": "asc", "missing": "_last"}}] if page else []
         body: Json = {"query": {"bool": {"filter": [own, *self._conditions(None)]}}, "size": _BATCH, **self._shown()}
-        body["sort"] = [*order, *([tie] if tie else []), {"_doc": "asc"}]
+        body["sort"] = [*order, {"_doc": "asc"}]
         point = self._dialect.open_point_in_time(self._index, "2m")
         try:
             while True:

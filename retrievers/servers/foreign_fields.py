@@ -71,8 +71,9 @@ class ForeignFields:
         return cls(**fields)
 
     def text_of(self, source: Json) -> str:
-        """The text of a row."""
-        return str(value_at(source, self.text) or "")
+        """The text of a row; of several values, one after the other."""
+        value = value_at(source, self.text)
+        return "\n".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
     def title_of(self, source: Json) -> str:
         """The title that a row names."""
@@ -86,14 +87,12 @@ class ForeignFields:
         """The id of the document that a row belongs to."""
         return str(value_at(source, self.document) or row_id) if self.document else row_id
 
-    def document_condition(self, doc_id: str) -> Json:
-        """The rows of a document."""
-        return {"term": {self.document: doc_id}} if self.document else {"ids": {"values": [doc_id]}}
-
     def page_of(self, source: Json) -> int:
         """The page of a row, 0 without one."""
         value = value_at(source, self.page) if self.page else None
-        return value if isinstance(value, int) and value > 0 else 0
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
+        return int(value) if isinstance(value, int | float) and value > 0 else 0
 
 
 @dataclass(frozen=True, slots=True)

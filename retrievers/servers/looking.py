@@ -11,6 +11,7 @@ from typing import Final
 from retrievers.errors import ConfigError, IndexMismatch, IndexMissing
 from retrievers.fields import BUILT_IN, Form, Types, types_among
 from retrievers.servers.asking import HEADS, UNITS, VECTORS
+from retrievers.servers.connecting import stands_for_several
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.mapping import FORMAT
 from retrievers.servers.rows import WIDE, own_name
@@ -34,6 +35,7 @@ class Seen:
     documents: int
     vectors: int
     own_fields: frozenset[str]
+    shards: int
 
 
 def _wide(buckets: Sequence[Json]) -> Iterator[str]:
@@ -92,6 +94,7 @@ def look(dialect: Dialect, index: str) -> Seen:
         documents=counts["heads"]["doc_count"],
         vectors=counts["vectors"]["doc_count"],
         own_fields=frozenset(map(own_name, mapping["properties"]["k"].get("properties", {}))),
+        shards=answer["_shards"]["total"],
     )
 
 
@@ -105,10 +108,7 @@ def mapping_under(dialect: Dialect, index: str) -> Json:
     if not answer:
         raise IndexMissing(f"there is no index at {dialect.place}", hint="make it: ingest FOLDER --index URL")
     if len(answer) > 1:
-        raise ConfigError(
-            f"the alias {dialect.place} stands for {len(answer)} indexes: {', '.join(sorted(answer))}",
-            hint="let it stand for one: rlm-search index swap",
-        )
+        raise stands_for_several(dialect.place, answer)
     (only,) = answer.values()
     mapping: Json = only["mappings"]
     return mapping

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from retrievers.errors import ConfigError
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.types import FieldType
 
@@ -46,8 +47,31 @@ def settings_of(dialect: Dialect, *, shards: int, replicas: int) -> Json:
     return {"index": {**index, **dialect.index_settings()}, "analysis": _analysis()}
 
 
-def mapping_of(dialect: Dialect, *, embedder: str, dimensions: int) -> Json:
-    """The mapping of a new index; what it was built with is told in `_meta`."""
+def chosen(ways: Mapping[str, Json], kind: str, server: str) -> Json:
+    """The way to keep vectors that the settings name.
+
+    Raises:
+        ConfigError: this server knows no such way.
+    """
+    if kind not in ways:
+        raise ConfigError(
+            f"{server} does not keep vectors as `{kind}`", hint=f"vectors in the table [server]: {', '.join(ways)}"
+        )
+    return ways[kind]
+
+
+def mapping_of(dialect: Dialect, *, embedder: str, dimensions: int, vectors: str = "") -> Json:
+    """The mapping of a new index; what it was built with is told in `_meta`.
+
+    Args:
+        dialect: the server.
+        embedder: whose vectors it holds, "" for none.
+        dimensions: length of a vector, 0 for none.
+        vectors: how they are kept; "" is the server's default.
+
+    Raises:
+        ConfigError: this server does not keep vectors in such a way.
+    """
     properties: dict[str, Any] = {
         "kind": {"type": "keyword"},
         "doc_id": {"type": "keyword"},
@@ -70,7 +94,7 @@ def mapping_of(dialect: Dialect, *, embedder: str, dimensions: int) -> Json:
     for language in LANGUAGES:
         properties |= _text_fields(language)
     if dimensions:
-        properties["vector"] = dialect.vector_field(dimensions)
+        properties["vector"] = dialect.vector_field(dimensions, vectors)
     return {
         "dynamic": False,
         "_meta": {"rlm_search": {"format": FORMAT, "embedder": embedder, "dimensions": dimensions}},

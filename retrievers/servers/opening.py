@@ -8,6 +8,7 @@ from typing import Final
 
 from retrievers import plugins
 from retrievers.protocols import Embedder
+from retrievers.servers import fusing
 from retrievers.servers.connecting import Address, parse_url
 from retrievers.servers.dialect import Dialect
 from retrievers.servers.foreign import ForeignRetriever
@@ -38,19 +39,24 @@ def open_server_retriever(
         EngineUnavailable: the server does not answer.
     """
     asked = asked or RetrieverSettings()
+    fusion = fusing.checked(settings.fusion)
     address = address_of(url, settings)
     dialect = connect(address)
     try:
         if asked.fields or asked.preset:
-            return _foreign(dialect, address.index, asked, embedder)
-        return ServerRetriever(dialect, address.index, embedder=embedder, must=asked.must)
+            return _foreign(dialect, address.index, asked, embedder, fusion)
+        return ServerRetriever(dialect, address.index, embedder=embedder, must=asked.must, fusion=fusion)
     except BaseException:
         dialect.close()
         raise
 
 
 def _foreign(
-    dialect: Dialect, index: str, asked: RetrieverSettings, embedder: Callable[[str], Embedder | None] | None
+    dialect: Dialect,
+    index: str,
+    asked: RetrieverSettings,
+    embedder: Callable[[str], Embedder | None] | None,
+    fusion: str,
 ) -> ForeignRetriever:
     fields = ForeignFields.of(asked.fields, asked.preset)
 
@@ -59,7 +65,7 @@ def _foreign(
         return embedder(_SHIPPED.get(dimensions, "")) if embedder else None
 
     chosen = by_dimensions if embedder and fields.vector else None
-    return ForeignRetriever(dialect, index, fields, embedder=chosen, must=asked.must)
+    return ForeignRetriever(dialect, index, fields, embedder=chosen, must=asked.must, fusion=fusion)
 
 
 def open_server_writer(
@@ -83,6 +89,7 @@ def open_server_writer(
             shards=settings.shards,
             replicas=settings.replicas,
             refresh_seconds=settings.refresh_seconds,
+            vectors=settings.vectors,
             rebuild=rebuild,
         )
     except BaseException:

@@ -8,10 +8,27 @@ from typing import Any, Final
 import opensearchpy
 from opensearchpy import OpenSearch
 
+from retrievers.servers import fusing
 from retrievers.servers.connecting import Address, encoded, refusal, unreachable
 from retrievers.servers.dialect import Json
+from retrievers.servers.mapping import chosen
 
 _DEFAULT_PORT: Final = 9200
+
+
+def _graph(engine: str, **encoder: Any) -> Json:
+    parameters = {"parameters": {"encoder": encoder}} if encoder else {}
+    return {"method": {"name": "hnsw", "engine": engine, "space_type": "cosinesimil", **parameters}}
+
+
+_VECTORS: Final[Mapping[str, Json]] = {
+    "lucene": _graph("lucene"),
+    "lucene-byte": _graph("lucene", name="sq", parameters={"bits": 7}),
+    "faiss": _graph("faiss"),
+    "faiss-half": _graph("faiss", name="sq", parameters={"type": "fp16"}),
+    "on-disk": {"space_type": "cosinesimil", "mode": "on_disk", "compression_level": "32x"},
+}
+"""Ways to keep vectors. Those of faiss (`on-disk` is one) need its native library on the nodes."""
 
 
 class OpenSearchDialect:
@@ -65,10 +82,9 @@ class OpenSearchDialect:
             raise refusal(self.place, error.status_code, error.info) from None
         return answer if isinstance(answer, dict) else {"found": bool(answer)}
 
-    def vector_field(self, dimensions: int) -> Json:
-        """Lucene's graph: filters inside the search, no native library."""
-        method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}
-        return {"type": "knn_vector", "dimension": dimensions, "method": method}
+    def vector_field(self, dimensions: int, kind: str = "") -> Json:
+        """By default Lucene's graph: filters inside the search, no native library."""
+        return {"type": "knn_vector", "dimension": dimensions, **chosen(_VECTORS, kind or "lucene", "OpenSearch")}
 
     def index_settings(self) -> Json:
         """Vectors kept in the source as they are: derived source has lost them in some versions."""
@@ -79,6 +95,21 @@ class OpenSearchDialect:
         query = {"vector": list(vector), "k": count, "filter": condition}
         return {"size": count, "query": {"knn": {field: query}}}
 
+    def mixing(self, legs: Sequence[Json], fusion: str, size: int) -> Json:
+        """A `hybrid` query, and the pipeline that normalises and combines sent along with it."""
+        processor: Json = {
+            "score-ranker-processor": {"combination": {"technique": "rrf", "rank_constant": fusing.RANK_CONSTANT}}
+        }
+        if fusion == fusing.BY_SERVER:
+            combination = {"technique": "arithmetic_mean", "parameters": {"weights": list(fusing.WEIGHTS)}}
+            normalisation = {"normalization": {"technique": "min_max"}, "combination": combination}
+            processor = {"normalization-processor": normalisation}
+        return {
+            "size": size,
+            "query": {"hybrid": {"queries": [leg["query"] for leg in legs]}},
+            "search_pipeline": {"phase_results_processors": [processor]},
+        }
+
     def with_vectors(self, body: Json) -> Json:
         """They lie in the source."""
         return {**body, "_source": ["vector"]}
@@ -88,10 +119,10 @@ class OpenSearchDialect:
         vector: Sequence[float] = row["_source"]["vector"]
         return vector
 
-    def open_point_in_time(self, index: str, keep_alive: str) -> str:
+    def open_point_in_time(self, index: str, keep_alive: str, *, routing: str = "") -> str:
         """Its id."""
-        answer = self.request("POST", f"/{index}/_search/point_in_time", params={"keep_alive": keep_alive})
-        return str(answer["pit_id"])
+        params = {"keep_alive": keep_alive, **({"routing": routing} if routing else {})}
+        return str(self.request("POST", f"/{index}/_search/point_in_time", params=params)["pit_id"])
 
     def close_point_in_time(self, point: str) -> None:
         """Let go of it."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from retrievers.errors import ConfigError
+from retrievers.servers.connecting import stands_for_several
 from retrievers.servers.dialect import Dialect, Json
 
 _DIGITS: Final = 6
@@ -38,10 +39,7 @@ class Versions:
         """
         found = sorted(self._dialect.request("GET", f"/{self._name}/_alias"))
         if len(found) > 1:
-            raise ConfigError(
-                f"the alias {self._dialect.place} stands for {len(found)} indexes: {', '.join(found)}",
-                hint="let it stand for one: rlm-search index swap",
-            )
+            raise stands_for_several(self._dialect.place, found)
         return found[0] if found else ""
 
     def writable(self, *, rebuild: bool = False) -> str:

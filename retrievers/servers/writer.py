@@ -41,6 +41,7 @@ class ServerWriter:
         shards: of a new index.
         replicas: of a new index; -1 is one where the cluster has more than one node.
         refresh_seconds: how often the index is refreshed when nobody writes in bulk.
+        vectors: how a new index keeps them; "" is the server's default.
         rebuild: fill a new version beside the old one, or go on with one that was left unfinished, and let readers
             see it only with `publish`.
 
@@ -59,6 +60,7 @@ class ServerWriter:
         shards: int = 1,
         replicas: int = -1,
         refresh_seconds: float = 1.0,
+        vectors: str = "",
         rebuild: bool = False,
     ) -> None:
         self._dialect = dialect
@@ -66,7 +68,7 @@ class ServerWriter:
         self._versions = Versions(dialect, index)
         self._index = self._versions.writable(rebuild=rebuild) or self._versions.make(
             settings_of(dialect, shards=shards, replicas=replicas),
-            mapping_of(dialect, embedder=embedder_name, dimensions=dimensions),
+            mapping_of(dialect, embedder=embedder_name, dimensions=dimensions, vectors=vectors),
             is_read=not rebuild,
         )
         self._seen = look(dialect, self._index)

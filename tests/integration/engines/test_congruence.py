@@ -15,7 +15,7 @@ from retrievers.embedded import EmbeddedRetriever, EmbeddedWriter
 from retrievers.embedders.hashing import HashingEmbedder
 from retrievers.errors import FilterError
 from retrievers.fields import fields_of
-from retrievers.filters import Filter, matches
+from retrievers.filters import Filter, matches, parse
 from retrievers.registry import open_retriever, open_writer
 from retrievers.servers.retriever import ServerRetriever
 from retrievers.testing import CORPUS, chunked, document
@@ -86,6 +86,17 @@ def test_every_filter_passes_what_the_reference_passes(
 
     assert {each.doc_id for each in server.scan(filters=asked)} == expected
     assert server.count(filters=asked) == len(expected)
+
+
+def test_a_range_of_very_long_keywords_goes_by_their_beginnings(
+    server: ServerRetriever, documents: list[Document]
+) -> None:
+    types = types_of(tuple(documents))
+    for bounds in ({"gt": "long" * 400}, {"lte": "long" * 400}, {"gte": "long" * 400}, {"lt": "long" * 400}):
+        asked = parse({"word": bounds})
+        assert asked is not None
+        expected = {each.id for each in documents if matches(asked, fields_of(each), types)}
+        assert {each.doc_id for each in server.scan(filters=asked)} == expected, bounds
 
 
 def test_types_counts_and_facets_are_equal(server: ServerRetriever, embedded: EmbeddedRetriever) -> None:

@@ -1,0 +1,237 @@
+"""One question to an index on a server: by words, by meaning, by both, and what is found as hits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from retrievers.embedded import scoring
+from retrievers.embedded.querying import Question
+from retrievers.embedded.rows import language_code
+from retrievers.embedded.schema import UNIT_BITS
+from retrievers.embedded.scoring import Candidates, Ranked
+from retrievers.errors import ConfigError, EngineRejected
+from retrievers.servers import asking, fusing
+from retrievers.servers.connecting import refusal
+from retrievers.servers.dialect import Dialect, Json
+from retrievers.servers.duplicates import naming_duplicates
+from retrievers.servers.looking import Seen
+from retrievers.servers.rows import routing_of, row_id
+from retrievers.servers.showing import hit_of, text_of, wanted
+from retrievers.types import Hit, Vector
+
+WINDOW: Final = 10_000
+"""Results that a server gives in one search at most."""
+
+MOST_NAMED: Final = 1_000
+"""Units found by meaning that a server's own mix is told: each is a clause of a query."""
+
+_DEEPER: Final = 4
+_KEYS: Final = ["doc_id", "unit", "language"]
+_SHOWN: Final = ["doc_id", "unit", "start", "end", "hit", *asking.TEXT]
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def window_argument(top_k: int) -> int:
+    """A number of results that a server can give.
+
+    Raises:
+        EngineRejected: it is beyond the window of results.
+    """
+    if top_k > WINDOW:
+        raise EngineRejected(
+            f"a server gives {WINDOW:,} results of one search at most, not {top_k:,}",
+            hint="narrow the search by a filter, or walk over all documents with a scan",
+        )
+    return top_k
+
+
+def rows_of(answer: Json) -> list[Json]:
+    """The rows of a search.
+
+    Raises:
+        EngineRejected: they are not all there are.
+    """
+    if answer.get("timed_out") or answer.get("_shards", {}).get("failed"):
+        raise EngineRejected("a part of the index did not answer", hint="look at the state of the cluster")
+    rows: list[Json] = answer["hits"]["hits"]
+    return rows
+
+
+def search_together(
+    dialect: Dialect, index: str, bodies: Sequence[Json], *, shards: int = 1, routing: str = ""
+) -> list[Json]:
+    """Several searches in one request; over several shards words are weighed by their frequency in all of them."""
+    said: Json = {"routing": routing} if routing else {}
+    header = _encode(said if shards == 1 else {**said, "search_type": "dfs_query_then_fetch"})
+    lines = [line for body in bodies for line in (header, _encode(body))]
+    answers = dialect.request("POST", f"/{index}/_msearch", lines=lines)["responses"]
+    for answer in answers:
+        if "error" in answer:
+            raise refusal(dialect.place, answer.get("status", 400), answer)
+    return list(answers)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A unit that was found, and the span in it, if one is known."""
+
+    doc_id: str
+    unit: int
+    language: str
+    span: tuple[int, int] | None = None
+
+
+class ServerSearch:
+    """What is asked, of which index, and the conditions that hold."""
+
+    def __init__(
+        self, dialect: Dialect, index: str, seen: Seen, question: Question, conditions: Sequence[Json]
+    ) -> None:
+        self.seen, self.question = seen, question
+        self._dialect, self._index = dialect, index
+        self._conditions = list(conditions)
+
+    def by_words(self, top_k: int) -> list[Hit]:
+        """BM25 over text, title, headings and path."""
+        return self._found(asking.lexical(self.question, self._conditions), top_k)
+
+    def beginnings(self, top_k: int) -> list[Hit]:
+        """The beginnings of the documents that pass: what a question without words finds."""
+        return self._found(asking.all_of([asking.HEADS, *self._conditions]), top_k)
+
+    def by_meaning(self, vector: Vector, top_k: int) -> list[Hit]:
+        """The units whose best chunk is most similar."""
+        places, scores = self._nearest_units(vector, top_k)
+        return self._hits(places[:top_k], [2 * score - 1 for score in scores[:top_k]])
+
+    def by_both(self, vector: Vector | None, top_k: int, known: frozenset[str] | None) -> list[Hit]:
+        """Words and meaning mixed on this side; `known` are the languages that the embedder knows, None for all."""
+        depth = max(scoring.DEPTH, top_k)
+        bodies = [
+            _candidates(asking.lexical(self.question, self._conditions), depth),
+            _candidates(asking.prior(self.question, self._conditions), depth),
+        ]
+        if vector is not None:
+            bodies.append(self._nearest(vector, min(2 * depth, WINDOW)))
+        found = [_units(answer) for answer in self._many(bodies)]
+        places, scores = _mixed(found, known)
+        if vector is not None and len(places) < top_k:  # several chunks of each unit: there may be more below
+            places, scores = _mixed([*found[:2], self._nearest_units(vector, top_k)], known)
+        return self._hits(places[:top_k], scores[:top_k])
+
+    def by_the_server(self, vector: Vector, top_k: int, fusion: str) -> list[Hit]:
+        """Words and meaning mixed by the server: the units found by meaning first, then both in one query.
+
+        Raises:
+            ConfigError: this server does not do that.
+        """
+        depth = max(scoring.DEPTH, top_k)
+        near, scores = self._nearest_units(vector, min(depth, MOST_NAMED))
+        named = asking.scored([row_id(p.doc_id, "u", p.unit) for p in near], scores, self._conditions)
+        legs = [{"query": asking.lexical(self.question, self._conditions)}, {"query": named}]
+        body = {**self._dialect.mixing(legs, fusion, depth), "track_total_hits": False, "_source": _SHOWN}
+        try:
+            answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
+        except (ConfigError, EngineRejected) as error:
+            raise fusing.told(self._dialect.place, error) from None
+        spans = {(place.doc_id, place.unit): place.span for place in near}
+        rows = [(row["_source"], float(row["_score"] or 0.0)) for row in rows_of(answer)[:top_k]]
+        return self._shown([(row, score, spans.get((row["doc_id"], row["unit"]))) for row, score in rows])
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def _found(self, query: Json, top_k: int) -> list[Hit]:
+        """The hits of one search, in one request."""
+        body = {"query": query, "size": top_k, "track_total_hits": False, "_source": _SHOWN}
+        (answer,) = self._many([body])
+        return self._shown([(row["_source"], float(row["_score"] or 0.0), None) for row in rows_of(answer)])
+
+    def _hits(self, places: Sequence[Place], scores: Sequence[float]) -> list[Hit]:
+        """The hits at places, whose rows are fetched."""
+        if not places:
+            return []
+        asked = [
+            {"_id": row_id(p.doc_id, "u", p.unit), "routing": routing_of(p.doc_id), "_source": _SHOWN} for p in places
+        ]
+        answer = self._dialect.request("POST", f"/{self._index}/_mget", body={"docs": asked})
+        return self._shown(
+            [
+                (row["_source"], score, place.span)
+                for row, score, place in zip(answer["docs"], scores, places, strict=True)
+                if row.get("found")
+            ]
+        )
+
+    def _shown(self, found: Sequence[tuple[Json, float, tuple[int, int] | None]]) -> list[Hit]:
+        sought = wanted(self.question, self.seen.held, [text_of(source) for source, _, _ in found])
+        hits = [hit_of(source, score, sought, span) for source, score, span in found]
+        return naming_duplicates(self._dialect, self._index, self.seen, hits)
+
+    def _nearest_units(self, vector: Vector, count: int) -> tuple[list[Place], list[float]]:
+        """The units whose best chunk is nearest, at least `count` where there are so many within the window."""
+        rows = min(2 * count + 20, WINDOW)
+        while True:
+            (answer,) = self._many([self._nearest(vector, rows)])
+            places, scores = _units(answer)
+            if len(places) >= count or len(answer["hits"]["hits"]) < rows or rows == WINDOW:
+                return places, scores
+            rows = min(_DEEPER * rows, WINDOW)
+
+    def _nearest(self, vector: Vector, rows: int) -> Json:
+        body = self._dialect.nearest(vector.tolist(), rows, asking.all_of([asking.VECTORS, *self._conditions]))
+        return {**body, "_source": False, "docvalue_fields": [*_KEYS, "start", "end"], "track_total_hits": False}
+
+    def _many(self, bodies: Sequence[Json]) -> list[Json]:
+        return search_together(self._dialect, self._index, bodies, shards=self.seen.shards)
+
+
+def _candidates(query: Json, depth: int) -> Json:
+    return {"query": query, "size": depth, "_source": False, "docvalue_fields": _KEYS, "track_total_hits": False}
+
+
+def _units(answer: Json) -> tuple[list[Place], list[float]]:
+    """The units of the rows, each once, best first."""
+    found: dict[tuple[str, int], tuple[Place, float]] = {}
+    for row in rows_of(answer):
+        fields = row["fields"]
+        span = (fields["start"][0], fields["end"][0]) if "start" in fields else None
+        place = Place(fields["doc_id"][0], fields["unit"][0], fields.get("language", [""])[0], span)
+        found.setdefault((place.doc_id, place.unit), (place, float(row["_score"])))
+    return [place for place, _ in found.values()], [score for _, score in found.values()]
+
+
+def _mixed(
+    found: Sequence[tuple[Sequence[Place], Sequence[float]]], known: frozenset[str] | None
+) -> tuple[list[Place], list[float]]:
+    """Units by words, documents by name and, where there are any, units by meaning in one order."""
+    numbers: dict[str, int] = {}
+    by_key: dict[int, Place] = {}
+    legs = []
+    for places, scores in found:
+        keys = [numbers.setdefault(p.doc_id, len(numbers)) << UNIT_BITS | p.unit for p in places]
+        for key, place in zip(keys, places, strict=True):
+            if key not in by_key or place.span:
+                by_key[key] = place
+        legs.append(_ranked(keys, scores, places))
+    lexical, named = legs[:2]
+    semantic = legs[2] if len(legs) > 2 else Ranked.empty()
+    candidates = Candidates(lexical=lexical, semantic=semantic, rows=np.empty(0, np.intp), prior=named)
+    ranked = scoring.mixed(candidates, unknown_languages=_unknown_languages(candidates, known))
+    return [by_key[key] for key in ranked.keys.tolist()], ranked.scores.tolist()
+
+
+def _unknown_languages(candidates: Candidates, known: frozenset[str] | None) -> frozenset[int]:
+    if known is None or not len(candidates.semantic.keys):
+        return frozenset()
+    present = {*candidates.lexical.languages.tolist(), *candidates.semantic.languages.tolist()}
+    return frozenset(present - {language_code(code) for code in known} - {0})
+
+
+def _ranked(keys: Sequence[int], scores: Sequence[float], places: Sequence[Place]) -> Ranked:
+    languages = [language_code(place.language) for place in places]
+    return Ranked(np.array(keys, np.int64), np.array(scores, np.float32), np.array(languages, np.int64))
