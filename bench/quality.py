@@ -4,8 +4,11 @@ Drives what a user drives: the `ingest` command to make an index, and `retriever
 
     RLM_SEARCH_TEST_DATA=… python -m bench.quality --index-root /tmp/quality
     RLM_SEARCH_TEST_DATA=… python -m bench.quality --sets scifact,financebench --limit-queries 100 --json
+    RLM_SEARCH_TEST_DATA=… python -m bench.quality --sets scifact --on opensearch://localhost:9200
 
-A document's rank is that of its first result. Expected: hybrid within 0.005 of the better of its legs on every set.
+A document's rank is that of its first result. Expected: hybrid within 0.005 of the better of its legs on every set; on
+a server, to which `--on` copies the index, nDCG@10 within 0.01 of the embedded engine, and of the first ten documents
+by words .8 and by meaning .9 the same.
 """
 
 from __future__ import annotations
@@ -22,13 +25,19 @@ from statistics import fmean
 from typing import TypeAlias
 
 from bench.beir import Record, RetrievalSet, data_folder, judge, load, reciprocal_rank
-from retrievers.protocols import RetrieverProtocol
-from retrievers.registry import open_retriever
+from retrievers.copying import copy
+from retrievers.embedders.recorded import RecordedEmbedder
+from retrievers.errors import IndexMissing
+from retrievers.protocols import Counts, Exports, RetrieverProtocol
+from retrievers.registry import open_retriever, open_writer
+from retrievers.settings import Settings
 from retrievers.types import Hit
 
 SETS = ("scifact", "cranfield", "hotpotqa-100", "xquad-ir", "pubmedqa", "financebench", "ottqa")
 MODES = ("lexical", "semantic", "hybrid")
 TOLERANCE = 0.005
+SERVER_TOLERANCE = 0.01
+BESIDE, SHARED = "beside here", "overlap@10"
 EXPECTED = {
     ("scifact", "hybrid", "ndcg@10"): 0.735,
     ("cranfield", "hybrid", "ndcg@10"): 0.405,
@@ -43,6 +52,9 @@ HEADLINE = {"financebench": "page hit@10"}
 
 _RESULTS = 400  # enough for a hundred documents where several chunks of one are found
 
+Rankings: TypeAlias = Mapping[str, Sequence[str]]
+"""Query to documents, best first."""
+
 Figures: TypeAlias = dict[str, dict[str, float]]
 """Way of searching (or base) to measure to value."""
 
@@ -54,9 +66,12 @@ def main() -> None:
     parser.add_argument("--index-root", type=Path, help="folder where indexes are kept between runs")
     parser.add_argument("--embedder", default="", help="for new indexes")
     parser.add_argument("--no-base", action="store_true", help="without bm25s")
+    parser.add_argument("--on", action="append", default=[], metavar="URL", help="a server to copy each index to")
+    parser.add_argument("--fusion", default="ours", help="who mixes on the server: ours, server, server-rrf")
+    parser.add_argument("--data", type=Path, help="folder of the sets, in place of RLM_SEARCH_TEST_DATA")
     parser.add_argument("--json", action="store_true", help="one object on standard output")
     arguments = parser.parse_args()
-    data = data_folder()
+    data = arguments.data or data_folder()
     results: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory() as temporary:
         root = arguments.index_root or Path(temporary)
@@ -67,7 +82,13 @@ def main() -> None:
                 found = {name: pages_of_reports(retriever, data / name / "questions.jsonl", arguments.limit_queries)}
             else:
                 chosen = load(data / name, limit_queries=arguments.limit_queries)
-                found = documents(retriever, chosen, with_base=not arguments.no_base)
+                rankings = all_ways(retriever, chosen.queries)
+                found = documents(rankings, chosen, with_base=not arguments.no_base)
+                for server in arguments.on:
+                    there = copied(retriever, f"{server.rstrip('/')}/bench-{name.lower()}", arguments.fusion)
+                    found[f"{name}, {server.partition(':')[0]}"] = beside(
+                        rankings, all_ways(there, chosen.queries), chosen
+                    )
             results |= found
             if not arguments.json:
                 for part, figures in found.items():
@@ -100,9 +121,9 @@ def indexed(source: Path, index: Path, embedder: str) -> Path:
     return index
 
 
-def documents(retriever: RetrieverProtocol, chosen: RetrievalSet, *, with_base: bool) -> dict[str, Figures]:
+def documents(here: Mapping[str, Rankings], chosen: RetrievalSet, *, with_base: bool) -> dict[str, Figures]:
     """All ways of searching, judged by documents; for a set in several languages each language by itself too."""
-    rankings = {mode: ranked(searching(retriever, mode), chosen.queries) for mode in MODES}
+    rankings = dict(here)
     if with_base:
         rankings["bm25s"] = bm25s_rankings(chosen.records(), chosen.queries)
     languages = sorted({record.language for record in chosen.records()} - {""})
@@ -116,6 +137,46 @@ def documents(retriever: RetrieverProtocol, chosen: RetrievalSet, *, with_base: 
         }
         for part, belongs in parts.items()
     }
+
+
+def all_ways(retriever: RetrieverProtocol, queries: Mapping[str, str]) -> dict[str, Rankings]:
+    """What each way of searching finds."""
+    return {mode: ranked(searching(retriever, mode), queries) for mode in MODES}
+
+
+def beside(here: Mapping[str, Rankings], there: Mapping[str, Rankings], chosen: RetrievalSet) -> Figures:
+    """The same index on a server: judged, and how many of the first ten documents the embedded engine finds, too."""
+    figures: Figures = {}
+    for mode, rankings in there.items():
+        found, ours = judge(rankings, chosen.judgements), judge(here[mode], chosen.judgements)
+        figures[mode] = {**found, BESIDE: found["ndcg@10"] - ours["ndcg@10"], SHARED: overlap(here[mode], rankings)}
+    return figures
+
+
+def copied(here: RetrieverProtocol, url: str, fusion: str) -> RetrieverProtocol:
+    """The index on a server, copied there where it does not hold as many documents."""
+    settings = Settings.of({"server": {"fusion": fusion}})
+    assert isinstance(here, Exports)
+    assert isinstance(here, Counts)
+    try:
+        there = open_retriever(url, settings=settings)
+        if isinstance(there, Counts) and there.count() == here.count():
+            return there
+    except IndexMissing:
+        pass
+    name, dimensions = here.embedder()
+    started = time.perf_counter()
+    writer = open_writer(url, embedder=RecordedEmbedder(name=name, dimensions=dimensions))
+    moved = copy(here, writer)
+    writer.close()
+    print(f"{url}: {moved.vectors:,} chunks copied in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    return open_retriever(url, settings=settings)
+
+
+def overlap(ours: Rankings, theirs: Rankings, k: int = 10) -> float:
+    """The share of our first k documents that stand among theirs, averaged over the queries that find any."""
+    firsts = {query: {*ranking[:k]} for query, ranking in ours.items() if ranking}
+    return fmean(len(first & {*theirs[query][:k]}) / len(first) for query, first in firsts.items())
 
 
 def searching(retriever: RetrieverProtocol, mode: str) -> Callable[[str, int], Sequence[Hit]]:
@@ -187,6 +248,15 @@ def shortfalls(results: Mapping[str, Figures]) -> list[str]:
         best = max(figures["lexical"][measure], figures["semantic"][measure])
         if figures["hybrid"][measure] < best - TOLERANCE:
             lines.append(f"{part} hybrid {measure}: {figures['hybrid'][measure]:.3f}, its better leg {best:.3f}")
+    for part, figures in results.items():
+        for mode, least in (("lexical", 0.8), ("semantic", 0.9)):
+            if figures[mode].get(SHARED, 1.0) < least:
+                lines.append(f"{part} {mode} overlap@10: {figures[mode][SHARED]:.3f}, expected {least}")
+        lines += [
+            f"{part} {mode} ndcg@10: {figures[mode][BESIDE]:+.3f} beside the embedded engine"
+            for mode in MODES
+            if abs(figures[mode].get(BESIDE, 0.0)) > SERVER_TOLERANCE
+        ]
     if "ottqa" in results and "bm25s" in results["ottqa"]:
         ours, base = (results["ottqa"][way]["all-gold@100"] for way in ("hybrid", "bm25s"))
         if ours <= base:

@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from retrievers.embedded.analysis import analyser_of
 from retrievers.embedded.catalogue import KEYWORDS_ONLY, keyword_term
 from retrievers.embedded.records import HeadRecord, decode_head, encode_record
@@ -26,6 +28,9 @@ WIDE: Final = "\x1e"
 
 PIECE: Final = 1_000_000
 """Bytes of a record row; what belongs to a document as a whole may be larger."""
+
+DECIMALS: Final = 8
+"""Of the numbers of a vector on its way: half of what a float32 would be written with, and as exact."""
 
 Row = tuple[str, Json]
 """The id of a row, and its source."""
@@ -119,10 +124,11 @@ def vector_rows(head: Json, record: HeadRecord, vectors: Matrix) -> Iterator[Row
     """The vectors of a document's chunks, with what its filters look at."""
     kept = ("doc_id", "language", "hash", "k", "n", "d", "wide")
     shared = {name: head[name] for name in kept if name in head}
-    for chunk, vector in zip(record.chunks, vectors, strict=True):
+    shortened = vectors.astype(np.float64).round(DECIMALS).tolist()
+    for chunk, vector in zip(record.chunks, shortened, strict=True):
         row = {**shared, "kind": "vector", "unit": chunk.unit, "start": chunk.start, "end": chunk.end}
         row["ordinal"] = chunk.ordinal
-        yield row_id(head["doc_id"], "v", chunk.ordinal), {**row, "vector": vector.tolist()}
+        yield row_id(head["doc_id"], "v", chunk.ordinal), {**row, "vector": vector}
 
 
 def _pieces(record: HeadRecord) -> list[str]:
