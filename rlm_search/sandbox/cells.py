@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import io
 import linecache
 import signal
@@ -17,6 +18,7 @@ ECHO_CHARACTERS = 4_000
 _MESSAGE_CHARACTERS = 2_000
 _LINE_CHARACTERS = 200
 _FRAMES_SHOWN = 4
+_RECURSION_LIMIT = 1_000
 _REPEAT_SECONDS = 0.05
 """How soon the alarm rings again, for a cell that swallowed the first."""
 
@@ -138,6 +140,7 @@ class Cells:
         self._output.clear()
         capture(self._output)
         ended, error = self._guarded(code, name, seconds)
+        _put_right()
         for taken in self._rebind():
             self._output.write(f"note: {taken} is a function of this session; what you assigned to it is not kept\n")
         return {
@@ -205,6 +208,14 @@ class Cells:
 
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _COROUTINE = 0x80  # inspect.CO_COROUTINE: the cell awaits at its top level
+
+
+def _put_right() -> None:
+    """Undo what would spoil the next cell, and our own work before that."""
+    sys.setrecursionlimit(_RECURSION_LIMIT)
+    sys.settrace(None)
+    sys.setprofile(None)
+    gc.enable()
 
 
 def _remember(name: str, code: str) -> None:

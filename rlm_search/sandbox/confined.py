@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -20,9 +21,12 @@ from rlm_search.sandbox.protocol import Done, Ready, SandboxLimits
 from rlm_search.sandbox.rebuild import rebuild, told
 from rlm_search.types import Execution
 
+_LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 REQUIRED = ("no_new_privs", "memory", "cpu", "core", "files", "descriptors", "processes", "seccomp", "tried")
 """Steps of `limits.confine` without which no code is run."""
+_LOSSES = 2
+"""So many times in a row a session is made again; one that is lost at once each time was spoilt by an earlier cell."""
 _ELSEWHERE = "on Linux with seccomp this needs nothing installed: run rlm-search there, in WSL or in a container"
 
 
@@ -36,12 +40,16 @@ class ConfinedSandbox:
     Args:
         limits: of the session.
         launch: how its workers are started.
+        unsafe_unconfined: run the code where nothing holds it: with your files, your network and your user. Only in
+            code, for code that you wrote yourself; logged as a warning at every start.
 
     Raises:
         SandboxError: by every method, if no worker can be started or if it is not confined.
     """
 
-    def __init__(self, limits: SandboxLimits | None = None, *, launch: Launch = forked) -> None:
+    def __init__(
+        self, limits: SandboxLimits | None = None, *, launch: Launch = forked, unsafe_unconfined: bool = False
+    ) -> None:
         self.limits = limits or SandboxLimits()
         self.confinement: Mapping[str, str] = {}
         """Each step by which the worker was confined, and `seen`, what the host sees of it: "held", or why not.
@@ -49,10 +57,12 @@ class ConfinedSandbox:
         Known after the first call.
         """
         self._launch_worker = launch
+        self._is_unconfined = unsafe_unconfined
         self._functions: Mapping[str, Callable[..., Any]] = {}
         self._variables: dict[str, Any] = {}
         self._journal = Journal(limit=self.limits.journal_bytes)
         self._seed = 0
+        self._losses = 0
         self._worker: Worker | None = None
         self._session: Session | None = None
         self._owner = 0
@@ -65,8 +75,12 @@ class ConfinedSandbox:
         with self._lock:
             self._discard()
             self._functions, self._variables, self._closed = dict(functions), dict(variables or {}), False
-            self._journal = Journal(limit=self.limits.journal_bytes)
+            self._losses, self._journal = 0, Journal(limit=self.limits.journal_bytes)
             self._seed = int.from_bytes(os.urandom(6))
+            if self._is_unconfined:
+                _LOG.warning(
+                    "unsafe_unconfined: what the model writes runs with your files, your network and your user"
+                )
             self._launch()
 
     def execute(self, code: str, *, timeout: float) -> Execution:
@@ -141,6 +155,7 @@ class ConfinedSandbox:
         if done.ended == "timeout":
             self._journal.has_gap = True
             return
+        self._losses = 0
         self._journal.add(
             Cell(code=code, seconds=seconds, exchanges=session.heard, outcome=outcome(done.stdout, done.error))
         )
@@ -164,7 +179,7 @@ class ConfinedSandbox:
         worker = self._launch_worker()
         session = Session(worker.sock, self.limits)
         try:
-            session.configure(self._seed)
+            session.configure(self._seed, unsafe_unconfined=self._is_unconfined)
         except SessionEnded as end:
             worker.end()
             raise _not_started(end) from None
@@ -205,6 +220,9 @@ class ConfinedSandbox:
         worker = self._worker
         assert worker is not None, "there is a session"
         worker.arrived(ready.pid)
+        if self._is_unconfined:
+            self.confinement = ready.report
+            return
         seen = outside.seen(worker.pid) if worker.pid is not None else "it runs elsewhere"
         self.confinement = {**ready.report, "seen": seen}
         lacking = [f"{step} ({ready.report.get(step)})" for step in REQUIRED if ready.report.get(step) != "held"]
@@ -226,6 +244,9 @@ class ConfinedSandbox:
         session = self._launch()  # now, so that it gets ready while the model thinks
         if not journal.entries and journal.is_whole and not journal.has_gap:
             return self._begun_anew("There were no earlier cells")
+        self._losses += 1
+        if self._losses > _LOSSES:
+            return self._begun_anew("It was lost again and again: all variables of earlier cells are gone")
         if not journal.is_whole:
             return self._begun_anew("The earlier cells were too much to be run again: all their variables are gone")
         self._greet(session)

@@ -85,11 +85,12 @@ class Session:
             ready: Ready = self._expect(Ready, 0)
             return ready
 
-    def configure(self, seed: int) -> None:
+    def configure(self, seed: int, *, unsafe_unconfined: bool = False) -> None:
         """Tell the worker its limits, and where `random` begins: the first message; it fits into the buffer."""
         names = ("memory_bytes", "cpu_seconds", "output_characters", "message_bytes")
         with self._ending("the worker did not take its settings", self._limits.start_seconds):
-            self._write(encode({"seed": seed, **{name: getattr(self._limits, name) for name in names}}))
+            given = {name: getattr(self._limits, name) for name in names}
+            self._write(encode({"seed": seed, "unsafe_unconfined": unsafe_unconfined, **given}))
 
     def offer(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         """Make host functions callable."""

@@ -128,15 +128,18 @@ class LocalWorker:
         self._finalizer()
 
 
-def forked() -> Worker:
+def forked(python: str = "") -> Worker:
     """A worker that is forked from a process which has loaded everything. Returns at once.
+
+    Args:
+        python: another interpreter than this one, 3.11 or later.
 
     Raises:
         SandboxError: no process can be started here.
     """
     ours, theirs, watched, lifeline = _ends()
     try:
-        nursery().fork(theirs.fileno(), watched)
+        nursery().fork(python or sys.executable, theirs.fileno(), watched)
     except BaseException:
         ours.close()
         os.close(lifeline)
@@ -156,7 +159,7 @@ def executed() -> Worker:
     ours, theirs, watched, lifeline = _ends()
     ends = _Ends(ours, lifeline)
     try:
-        ends.process = _run("serve", theirs.fileno(), watched)
+        ends.process = _run(sys.executable, "serve", theirs.fileno(), watched)
     except BaseException:
         ends.close()
         raise
@@ -180,10 +183,10 @@ def _ends() -> tuple[socket.socket, socket.socket, int, int]:
     return ours, theirs, watched, lifeline
 
 
-def _run(role: str, *descriptors: int) -> subprocess.Popen[bytes]:
+def _run(python: str, role: str, *descriptors: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603  # our own interpreter and our own file
-            [sys.executable, "-I", "-S", "-B", str(WORKER), role, *map(str, descriptors)],
+            [python, "-I", "-S", "-B", str(WORKER), role, *map(str, descriptors)],
             env={},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -200,12 +203,11 @@ def _run(role: str, *descriptors: int) -> subprocess.Popen[bytes]:
 class _Zygote:
     """The process that workers are forked from."""
 
-    def __init__(self) -> None:
+    def __init__(self, python: str) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(_FORK_SECONDS)
-        self.executable = sys.executable
         try:
-            process = _run("fork", theirs.fileno())
+            process = _run(python, "fork", theirs.fileno())
         except BaseException:
             self._control.close()
             raise
@@ -217,7 +219,7 @@ class _Zygote:
 
     @property
     def is_usable(self) -> bool:
-        return self.executable == sys.executable and self._process.poll() is None
+        return self._process.poll() is None
 
     def fork(self, stream: int, lifeline: int) -> None:
         """One packet, whole or not at all: threads need no lock. May wait where hundreds have not been taken yet."""
@@ -240,32 +242,33 @@ class Nursery:
     def __init__(self) -> None:
         self.living: weakref.WeakSet[_Ends] = weakref.WeakSet()
         self._lock = threading.Lock()
-        self._zygote: _Zygote | None = None
+        self._zygotes: dict[str, _Zygote] = {}
 
     @property
-    def pid(self) -> int | None:
-        """The process that workers are forked from."""
-        return self._zygote.pid if self._zygote is not None else None
+    def pids(self) -> list[int]:
+        """The processes that workers are forked from, one for each interpreter."""
+        return [zygote.pid for zygote in self._zygotes.values()]
 
-    def fork(self, stream: int, lifeline: int) -> None:
+    def fork(self, python: str, stream: int, lifeline: int) -> None:
         """Have a worker forked, from a new process where the last one has died."""
         with self._lock:
             for _ in range(2):
-                if self._zygote is None or not self._zygote.is_usable:
-                    self._zygote = _Zygote()
+                zygote = self._zygotes.get(python)
+                if zygote is None or not zygote.is_usable:
+                    zygote = self._zygotes[python] = _Zygote(python)
                 try:
-                    return self._zygote.fork(stream, lifeline)
+                    return zygote.fork(stream, lifeline)
                 except OSError:  # it died just now
-                    self._zygote.end()
-                    self._zygote = None
+                    zygote.end()
+                    del self._zygotes[python]
         raise SandboxError("the process that the sandbox's workers are forked from ends at once")
 
     def leave(self) -> None:
         """In a fork of this process: let go of descriptors, that the workers may end with their owner."""
         for ends in list(self.living):
             ends.close()
-        if self._zygote is not None:
-            self._zygote.end()
+        for zygote in self._zygotes.values():
+            zygote.end()
 
 
 @functools.cache

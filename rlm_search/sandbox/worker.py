@@ -212,12 +212,14 @@ def serve(stream: int, lifeline: int, parent: int) -> NoReturn:  # pragma: no co
         names = namespace.Namespace(namespace.facades(), given)
         worker = Worker(sock, settings["message_bytes"])
         random.seed(settings["seed"])
-        report = limits.confine(
-            lifeline=lifeline,
-            parent=parent,
-            memory_bytes=settings["memory_bytes"],
-            cpu_seconds=settings["cpu_seconds"],
-        )
+        report = {"unconfined": "as was asked for"}
+        if not settings["unsafe_unconfined"]:
+            report = limits.confine(
+                lifeline=lifeline,
+                parent=parent,
+                memory_bytes=settings["memory_bytes"],
+                cpu_seconds=settings["cpu_seconds"],
+            )
         gc.freeze()  # what is loaded stays: collections need not look at it
         worker.write(t="ready", step=0, report=report, pid=os.getpid(), uid=os.geteuid())
         worker.serve(cells.Cells(names.names, output, clock, names.rebind), names, clock)
