@@ -12,6 +12,10 @@ DEMO_INDEX := .rlm-search/demo
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && { echo $$p; break; }; done)
+# the interpreters of the other versions that are here, with colons between: workers of the sandbox run on each
+OTHER_PYTHONS = $(shell for v in 3.11 3.12 3.13; do for p in python$$v "$$HOME"/.pyenv/versions/$$v.*/bin/python$$v; do \
+	"$$p" -Ec "import sys; print(sys.executable); sys.exit('%d.%d' % sys.version_info[:2] != '$$v')" 2>/dev/null && break; \
+	done; done | paste -sd:)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup fix check test coverage integration integration-all bench demo docs archive wheel clean
@@ -75,8 +79,9 @@ coverage: setup ## lines that all tests run, those of the search servers too (OP
 integration: setup ## tests that start processes, kill them, or build and install the wheel
 	$(BIN)/python -m pytest -m integration
 
-integration-all: setup ## the same, with fifty moments of kill -9 in place of a few, and the slow ones
-	RLM_SEARCH_TEST_KILLS=50 RLM_SEARCH_TEST_FILES=200000 $(BIN)/python -m pytest -m integration
+integration-all: setup ## the same, with fifty moments of kill -9 in place of a few, the slow ones, and every Python
+	RLM_SEARCH_TEST_KILLS=50 RLM_SEARCH_TEST_FILES=200000 RLM_SEARCH_TEST_SLOW=1 RLM_SEARCH_TEST_ATTACKS=all \
+		RLM_SEARCH_TEST_PYTHONS="$(OTHER_PYTHONS)" $(BIN)/python -m pytest -m integration
 
 bench: $(VENV)/.installed-bench ## figures beside bare libraries; RLM_SEARCH_TEST_DATA names the data of most of them
 	@for bench in sandbox loop small_files $(if $(RLM_SEARCH_TEST_DATA),parse embed ingest search quality); do \
