@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         RlmError,
         SandboxError,
     )
+    from rlm_search.gates import Gates
     from rlm_search.models.extractive import ExtractiveModel
     from rlm_search.models.scripted import ScriptedModel
     from rlm_search.rlm import RLM
@@ -30,6 +31,7 @@ _PUBLIC = {
     "ConfigError": "errors",
     "ContextTooLong": "errors",
     "ExtractiveModel": "models.extractive",
+    "Gates": "gates",
     "Limits": "types",
     "Message": "types",
     "Model": "types",
@@ -52,6 +54,7 @@ __all__ = [
     "ConfigError",
     "ContextTooLong",
     "ExtractiveModel",
+    "Gates",
     "Limits",
     "Message",
     "Model",

@@ -2,8 +2,9 @@
 
 A cell is a fenced block (python, py, repl, bare if it parses as code, unclosed), the body of a `<python>` or
 `<code>` element or of a tool call, or a whole reply that is Python. A finish is `FINAL(…)`, `FINAL: …`,
-`FINAL_VAR(name)`, `FINAL_VAR: name` or `NOT_FOUND: reason` at the beginning of a line of prose; all that follows it,
-code and fences too, is the answer. Finishes inside cells are calls and run with them.
+`FINAL_VAR(name)`, `FINAL_VAR: name`, `SUBMIT(…)` or `NOT_FOUND: reason` at the beginning of a line of prose; all that
+follows it, code and fences too, is the answer. Finishes inside cells are calls and run with them. What a model wrote as
+if it were the output of its code is left out, with all that it made of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from rlm_search.fences import Block, blocks
@@ -37,11 +38,15 @@ class TextFinish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a reply asks for. Where there are cells, a finish beside them is to be ignored and the model told."""
+    """What a reply asks for. Where there are cells, a finish beside them is to be ignored and the model told.
+
+    `invents`: it went on with output of its own, which was left out.
+    """
 
     cells: tuple[str, ...] = ()
     finish: TextFinish | None = None
     is_cut: bool = False
+    invents: bool = False
 
 
 _LANGUAGES = frozenset({"python", "py", "python3", "repl", "ipython", "pycon", "tool_code", "execute", "interpreter"})
@@ -53,8 +58,10 @@ _PARAMETER = re.compile(
 )
 _CALL = re.compile(r"<(?:tool_call|function_call)>\s*(\{.*?\})\s*(?:</(?:tool_call|function_call)>|\Z)", re.DOTALL)
 _FINISH = re.compile(
-    r"^[ \t]*(?:\*\*|#+[ \t]+)?(?P<word>FINAL_VAR|FINAL|NOT_FOUND)(?:\*\*)?[ \t]*(?P<form>:\*\*|[:(])", re.MULTILINE
+    r"^[ \t]*(?:\*\*|#+[ \t]+)?(?P<word>FINAL_VAR|FINAL|SUBMIT|NOT_FOUND)(?:\*\*)?[ \t]*(?P<form>:\*\*|[:(])",
+    re.MULTILINE,
 )
+_OUTPUT = re.compile(r"^[ \t]*<(?:output|error)>", re.MULTILINE)
 _PROMPT = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
 
 
@@ -65,7 +72,13 @@ def read(reply: str, *, is_cut: bool = False) -> Reply:
         reply: its whole text.
         is_cut: whether it ended for want of tokens; then an unclosed block that does not parse is not run.
     """
-    text = _without_thoughts(reply)
+    thought = _without_thoughts(reply)
+    text = _without_inventions(thought)
+    found = _read(text, is_cut=is_cut and text == thought)
+    return replace(found, invents=bool(found.cells) and text != thought)
+
+
+def _read(text: str, *, is_cut: bool) -> Reply:
     if _is_program(text):
         return Reply(cells=(_as_cell(text),))
     pieces = list(blocks(text))
@@ -82,6 +95,16 @@ def read(reply: str, *, is_cut: bool = False) -> Reply:
 def _without_thoughts(reply: str) -> str:
     """Without what a reasoning model thought aloud."""
     return re.sub(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", "", reply, flags=re.DOTALL).strip("\n")
+
+
+def _without_inventions(text: str) -> str:
+    """Up to where a reply goes on with the frame that only we write output in; inside a block it is text of its own."""
+    pieces = list(blocks(text))
+    for number, piece in enumerate(pieces):
+        match = _OUTPUT.search(piece.body) if piece.language is None else None
+        if match and _cells(pieces[:number], is_cut=False)[0]:
+            return text[: piece.start + match.start()]
+    return text
 
 
 # --- cells -----------------------------------------------------------------------------------------------------------
@@ -153,7 +176,7 @@ def _annotation_called(code: str, tree: ast.Module) -> str:
     last = tree.body[-1] if tree.body else None
     if not isinstance(last, ast.AnnAssign) or last.value is not None or not isinstance(last.target, ast.Name):
         return code
-    if last.target.id not in ("FINAL", "FINAL_VAR", "NOT_FOUND"):
+    if last.target.id not in ("FINAL", "FINAL_VAR", "SUBMIT", "NOT_FOUND"):
         return code
     lines = code.splitlines(keepends=True)
     said = ast.get_source_segment(code, last.annotation) or ""
@@ -227,6 +250,8 @@ def _called(word: str, text: str, start: int, said_from: int) -> tuple[int, Text
 
 
 def _of_call(word: str, call: ast.Call, source: str) -> TextFinish | None:
+    if word == "SUBMIT" and call.keywords and not call.args:
+        return TextFinish(kind="expression", value=source)
     if len(call.args) != 1:
         return None
     argument = call.args[0]
@@ -240,7 +265,7 @@ def _of_call(word: str, call: ast.Call, source: str) -> TextFinish | None:
         if word == "FINAL_VAR":
             return TextFinish(kind="variable", value=argument.id)
         return TextFinish(kind="text" if is_found else "not_found", value=argument.id, name=argument.id)
-    if isinstance(argument, ast.JoinedStr | ast.Call | ast.Subscript | ast.Attribute):
+    if isinstance(argument, ast.JoinedStr | ast.Call | ast.Subscript | ast.Attribute | ast.Dict | ast.List):
         return TextFinish(kind="expression", value=source)
     return None
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import msgspec
 
 from rlm_search.citations import Checked
 from rlm_search.run import Finish, Run
 from rlm_search.trace.events import RunFinished
+from rlm_search.typed import plain
 from rlm_search.types import Answer, Status, Usage
 
 NOT_FOUND = "the documents do not hold the answer"
@@ -19,10 +23,10 @@ def checked(run: Run, text: str) -> Checked:
     return run.citations.check(text)
 
 
-def finished(run: Run, finish: Finish, found: Checked) -> Answer:
-    """The answer that the model gave, with the markers that hold."""
+def finished(run: Run, finish: Finish, found: Checked, value: Any = None) -> Answer:
+    """The answer that the model gave, with the markers that hold; of a typed one with its value."""
     status: Status = "answered" if finish.found else "not_found"
-    return _answer(run, found, status, "" if finish.found else NOT_FOUND)
+    return replace(_answer(run, found, status, "" if finish.found else NOT_FOUND), value=value)
 
 
 def unfinished(run: Run, status: Status, reason: str) -> Answer:
@@ -40,7 +44,7 @@ def failed(run: Run, reason: str) -> Answer:
 
 def closing_event(answer: Answer) -> RunFinished:
     """The last event of a trace."""
-    return RunFinished(status=answer.status, answer=msgspec.to_builtins(answer))
+    return RunFinished(status=answer.status, answer=msgspec.to_builtins(replace(answer, value=plain(answer.value))))
 
 
 def _answer(run: Run, found: Checked, status: Status, reason: str) -> Answer:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from rlm_search.errors import ConfigError
+from rlm_search.gates import Gates
 from rlm_search.models.opening import OpenedModel, Quotas, open_model
 from rlm_search.models.settings import ModelSettings, RootModelSettings
 from rlm_search.settings import LimitSettings, SandboxSettings
@@ -63,6 +64,7 @@ def assemble(settings: Settings, *, listeners: Sequence[Listener] = (), require_
         sandbox=sandbox_factory(sandbox),
         listeners=listeners,
         require_citations=require_citations,
+        gates=settings.table("gates", Gates),
         cell_seconds=sandbox.cell_seconds,
         output_characters=sandbox.output_characters,
     )

@@ -9,11 +9,13 @@ from rlm_search import actions, answers, prompts
 from rlm_search.actions import Reply, TextFinish
 from rlm_search.errors import ContextTooLong
 from rlm_search.history import History
-from rlm_search.policy import MAX_ANSWER_CHARACTERS, Policy
+from rlm_search.policy import MAX_ANSWER_CHARACTERS, Policy, RunFailed
 from rlm_search.repl import Repl
 from rlm_search.run import Finish, Run
+from rlm_search.tools import UNTOLD
 from rlm_search.tools.finish import as_text
 from rlm_search.trace.events import FinishRefused, LimitWarned
+from rlm_search.typed import Misfit
 from rlm_search.types import Answer, CallOptions, Completion, Model
 
 _NO_ACTION = (
@@ -21,6 +23,14 @@ _NO_ACTION = (
     'with FINAL("your answer").'
 )
 _CUT = "Your reply was cut off in the middle of a block of code, which was not run. Write less at once."
+_INVENTED = (
+    "What you wrote behind your code as if it were its output was left out, with all that followed: the output above "
+    "is what the code really printed."
+)
+_SAME = "This step did exactly what the one before it did. Do something else, or finish with what you have."
+_FALLBACK = "Your replies led nowhere, so this code was run for you:"
+_STOP = ("\n<output>", "\n<error>")
+"""How outputs are shown begins with these, so that a model which begins to invent one is stopped."""
 _BESIDE = (
     "The answer that you wrote beside code was not taken: look at the output above first, then finish with FINAL(…)."
 )
@@ -38,14 +48,23 @@ class Loop:
     """
 
     def __init__(
-        self, run: Run, *, model: Model, repl: Repl, functions: Mapping[str, Callable[..., Any]], policy: Policy
+        self,
+        run: Run,
+        *,
+        model: Model,
+        repl: Repl,
+        functions: Mapping[str, Callable[..., Any]],
+        policy: Policy,
     ) -> None:
         self._run = run
         self._model = model
         self._repl = repl
         self._functions = functions
         self._policy = policy
-        self._history = History(prompts.system(run.retriever, functions), run.question)
+        self._watches_answer = False
+        rules = prompts.finishing(policy.gates, run.answer_type.schema if run.answer_type else None)
+        told = {name: function for name, function in functions.items() if name not in UNTOLD}
+        self._history = History(prompts.system(run.retriever, told) + rules, run.question)
 
     def answer(self) -> Answer:
         """Take turns until there is an answer.
@@ -57,13 +76,16 @@ class Loop:
             SandboxError: the sandbox is broken.
             RetrieverError: nothing could be searched, or nothing read, and the model found nothing.
         """
-        self._repl.start(self._functions)
+        self._repl.start(self._functions, {"answer": {"content": "", "ready": False}})
         while True:
             self._begin_step()
             completion = self._ask()
             self._history.said(completion.text)
             reply = actions.read(completion.text, is_cut=completion.finish_reason == "length")
-            finish = self._act(reply)
+            try:
+                finish = self._act(reply)
+            except RunFailed as failure:
+                finish = self._fall_back(failure)
             if finish is not None and (answer := self._judge(finish)):
                 return answer
 
@@ -78,7 +100,7 @@ class Loop:
         self._run.trace.step = self._run.budget.count("steps")
 
     def _ask(self) -> Completion:
-        options = CallOptions(deadline=self._run.budget.deadline(), may_run_code=True)
+        options = CallOptions(deadline=self._run.budget.deadline(), stop=_STOP, may_run_code=True)
         while True:
             try:
                 return self._model.complete(self._history.messages(), options)
@@ -91,6 +113,8 @@ class Loop:
         self._policy.count_reply(is_valid=bool(reply.cells or reply.finish))
         if reply.cells:
             finish = self._run_cells(reply.cells)
+            if reply.invents:
+                self._history.told(_INVENTED)
             if reply.finish:
                 self._history.told(_BESIDE)
             return finish
@@ -101,16 +125,29 @@ class Loop:
 
     def _run_cells(self, cells: tuple[str, ...]) -> Finish | None:
         """Run cells in order, to the first that fails or finishes."""
+        shown: list[str] = []
         for number, code in enumerate(cells, 1):
+            self._watches_answer = self._watches_answer or "ready" in code
             ran = self._repl.run(code)
+            shown.append(ran.shown)
             self._history.told(ran.shown)
             self._policy.count_cell(has_failed=not ran.is_ok)
             if not ran.is_ok:
                 self._not_taken(rest=len(cells) - number)
                 return None
-            if finish := self._pending_finish():
+            if finish := self._finish_of_cell():
                 return finish
+        if self._policy.repeats((*cells, *shown)):
+            self._history.told(_SAME)
         return None
+
+    def _fall_back(self, failure: RunFailed) -> Finish | None:
+        """In place of giving up: the code that was given for this case, once."""
+        code = self._policy.fallback()
+        if not code:
+            raise failure
+        self._history.told(f"{_FALLBACK}\n```python\n{code}\n```")
+        return self._run_cells((code,))
 
     def _not_taken(self, *, rest: int) -> None:
         """Tell what does not count because the cell has failed."""
@@ -119,6 +156,36 @@ class Loop:
             self._history.told("FINAL was called, but its cell failed, so the answer was not taken.")
         if rest:
             self._history.told(f"The {rest} further block(s) of your reply were not run.")
+
+    def _finish_of_cell(self) -> Finish | None:
+        """The finish of a cell that ran through: one it called for, or one that its variables are."""
+        return self._pending_finish() or self._ready_answer() or self._set_variable()
+
+    def _ready_answer(self) -> Finish | None:
+        """`answer["content"] = …; answer["ready"] = True`, as models that were trained on it finish."""
+        given = self._plain("answer") if self._watches_answer else None
+        if not isinstance(given, dict) or not given.get("ready"):
+            return None
+        content = given.get("content")
+        if content is not None and as_text(content).strip():
+            return Finish(text=as_text(content), value=content)
+        self._history.told('answer["ready"] is set, and answer["content"] is empty: put the answer into it first.')
+        return None
+
+    def _set_variable(self) -> Finish | None:
+        """The variable whose value is the answer once it is set."""
+        name = self._policy.gates.auto_finalize_var
+        value = self._plain(name) if name else None
+        if value is None or not self._policy.gates.takes(as_text(value)):
+            return None
+        return Finish(text=as_text(value), value=value)
+
+    def _plain(self, name: str) -> Any:
+        """A variable as plain data; None where it is not there, or no such data."""
+        try:
+            return self._repl.value(name)
+        except (KeyError, ValueError):
+            return None
 
     def _pending_finish(self) -> Finish | None:
         """The finish that a cell asked for and that ran through."""
@@ -130,19 +197,19 @@ class Loop:
         if said.kind == "variable":
             return self._finish_with(said.value)
         if said.name:  # a bare word: the variable of that name, if there is one
-            try:
-                return Finish(text=as_text(self._repl.value(said.name)), found=said.kind != "not_found")
-            except (KeyError, ValueError):
-                pass
+            value = self._plain(said.name)
+            if value is not None:
+                return Finish(text=as_text(value), found=said.kind != "not_found", value=value)
         if not said.value.strip():
             self._history.told("The answer is empty. Finish with FINAL(answer).")
             return None
-        return Finish(text=said.value, found=said.kind != "not_found")
+        return Finish(text=said.value, found=said.kind != "not_found", value=said.value)
 
     def _finish_with(self, name: str) -> Finish | None:
         """The value of a variable as the answer; the model is told where there is none."""
         try:
-            text = as_text(self._repl.value(name))
+            value = self._repl.value(name)
+            text = as_text(value)
         except KeyError:
             self._history.told(f"There is no variable {name!r}. {self._repl.variables()}")
             return None
@@ -150,7 +217,7 @@ class Loop:
             self._history.told(f"{name} cannot be an answer: {error}. Make it a string.")
             return None
         if text.strip():
-            return Finish(text=text)
+            return Finish(text=text, value=value)
         self._history.told(f"{name} is empty: put the answer into it first.")
         return None
 
@@ -159,12 +226,19 @@ class Loop:
         if not finish.found and self._run.broken is not None:
             raise self._run.broken  # nobody has looked, whatever the model makes of it
         found = answers.checked(self._run, finish.text[: MAX_ANSWER_CHARACTERS + 1])
-        if refusal := self._policy.refusal(self._run, finish, found):
+        refusal = self._policy.refusal(self._run, finish, found)
+        value: Any = None
+        if not refusal and finish.found and self._run.answer_type is not None:
+            try:
+                value = self._run.answer_type.read(finish.value)
+            except Misfit as misfit:
+                refusal = self._policy.misfit(str(misfit))
+        if refusal:
             self._keep_draft(finish)
             self._run.trace.emit(FinishRefused(reason=refusal))
             self._history.told(refusal)
             return None
-        return answers.finished(self._run, finish, found)
+        return answers.finished(self._run, finish, found, value)
 
     def _keep_draft(self, finish: Finish | None) -> None:
         """Remember the best so far, for the case that the budget ends; nothing that was said before looking."""

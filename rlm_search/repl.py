@@ -36,9 +36,9 @@ class Repl:
         self._cell_seconds = cell_seconds
         self._output_characters = output_characters
 
-    def start(self, functions: Mapping[str, Callable[..., Any]]) -> None:
-        """Begin the session, in which these functions can be called."""
-        self._sandbox.start(functions)
+    def start(self, functions: Mapping[str, Callable[..., Any]], variables: Mapping[str, Any]) -> None:
+        """Begin the session, in which these functions can be called and these variables are set."""
+        self._sandbox.start(functions, variables)
 
     def run(self, code: str) -> Ran:
         """Run a cell; what it asks for is in `run.pending` afterwards.

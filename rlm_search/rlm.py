@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from retrievers.protocols import RetrieverProtocol
-from rlm_search import answers
+from rlm_search import answers, typed
 from rlm_search.budget import Budget
 from rlm_search.errors import BudgetExceeded
+from rlm_search.gates import Gates
 from rlm_search.history import OUTPUT_CHARACTERS
 from rlm_search.loop import Loop
 from rlm_search.models.metered import MeteredModel
@@ -37,6 +38,7 @@ class RLM:
         sandbox: makes the sandbox of a run; by default a confined process.
         listeners: are given every event of every run.
         require_citations: an answer without a citation that holds is not returned.
+        gates: what must have happened before an answer counts, and when a run is given up.
         cell_seconds: wall clock of one cell.
         output_characters: how much of a cell's output the model is shown.
     """
@@ -52,6 +54,7 @@ class RLM:
         sandbox: Callable[[], Sandbox] | None = None,
         listeners: Sequence[Listener] = (),
         require_citations: bool = False,
+        gates: Gates | None = None,
         cell_seconds: float = 60.0,
         output_characters: int = OUTPUT_CHARACTERS,
     ) -> None:
@@ -65,14 +68,19 @@ class RLM:
         self._sandbox = sandbox or assemble.default_sandbox
         self._listeners = tuple(listeners)
         self._require_citations = require_citations
+        self._gates = gates or Gates()
         self._cell_seconds = cell_seconds
         self._output_characters = output_characters
 
-    def run(self, question: str, *, run_id: str = "", listeners: Sequence[Listener] = ()) -> Answer:
+    def run(
+        self, question: str, *, answer_type: Any = None, run_id: str = "", listeners: Sequence[Listener] = ()
+    ) -> Answer:
         """Answer a question in a run of its own.
 
         Args:
             question: in any language.
+            answer_type: what the answer has to be, told to the model and checked: a JSON schema, a pydantic model, a
+                dataclass or another type; `Answer.value` is then an instance. None: text.
             run_id: how the run is called in the trace; by default a new id.
             listeners: are given the events of this run, beside those of all runs.
 
@@ -80,12 +88,19 @@ class RLM:
             The answer, whatever its status: a run that comes to nothing says so, and why.
 
         Raises:
+            ConfigError: `answer_type` is no type of an answer.
             ModelError: the model is away, or refuses.
             SandboxError: the sandbox does not start, or broke.
             RetrieverError: the index cannot be asked.
         """
         trace = Trace(run_id, listeners=(*self._listeners, *listeners))
-        run = Run(question=question, retriever=self.retriever, budget=Budget(self.limits), trace=trace)
+        run = Run(
+            question=question,
+            retriever=self.retriever,
+            budget=Budget(self.limits),
+            trace=trace,
+            answer_type=None if answer_type is None else typed.answer_type(answer_type),
+        )
         return self._carry_out(run)
 
     def model_at(self, depth: int) -> Model:
@@ -139,7 +154,7 @@ class RLM:
             model=root,
             repl=Repl(run, sandbox, cell_seconds=self._cell_seconds, output_characters=self._output_characters),
             functions=offered(run, delegate),
-            policy=Policy(require_citations=self._require_citations),
+            policy=Policy(gates=self._gates, require_citations=self._require_citations),
         )
 
 

@@ -26,6 +26,7 @@ from rlm_search.errors import RlmError, ToldToModel
 from rlm_search.evidence import Evidence
 from rlm_search.trace.events import DocumentRead, Searched
 from rlm_search.trace.trace import Trace
+from rlm_search.typed import AnswerType
 from rlm_search.types import Limits, SearchRecord
 
 MAX_FILTER_CHARACTERS = 100_000
@@ -40,10 +41,11 @@ class ToolError(ToldToModel, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """How a run wants to end: with an answer, or with word that the corpus holds none."""
+    """How a run wants to end: with an answer, or with word that the corpus holds none. `value` is what was given."""
 
     text: str
     found: bool = True
+    value: Any = None
 
 
 @dataclass(slots=True)
@@ -69,8 +71,10 @@ class Run:
         documents: Documents | None = None,
         citations: Citations | None = None,
         parent: Run | None = None,
+        answer_type: AnswerType | None = None,
     ) -> None:
         self.question = question
+        self.answer_type = answer_type
         self.retriever = retriever
         self.budget = budget
         self.trace = trace

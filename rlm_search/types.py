@@ -221,3 +221,4 @@ class Answer:
     steps: int = 0
     seconds: float = 0.0
     run_id: str = ""
+    value: Any = None

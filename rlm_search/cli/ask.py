@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import click
 
 from rlm_search.cli import printing
 from rlm_search.cli.options import index_options, json_option, read_settings
+from rlm_search.errors import ConfigError
 
 if TYPE_CHECKING:
     from rlm_search.cli.asking import Asking
@@ -30,6 +32,12 @@ _UNCITED = 8
 @click.option("--max-seconds", type=click.FloatRange(0), metavar="S", help="Wall clock of the run.")
 @click.option("--require-citations", is_flag=True, help="No answer without a citation that holds; else exit code 8.")
 @click.option(
+    "--answer-schema",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A JSON schema that the answer has to fit.",
+)
+@click.option(
     "--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to record the run."
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -47,6 +55,7 @@ def ask(
     max_tokens: int | None,
     max_seconds: float | None,
     require_citations: bool,
+    answer_schema: Path | None,
     trace: Path | None,
     quiet: bool,
     verbose: bool,
@@ -85,7 +94,7 @@ def ask(
             "ask": {"require_citations": require_citations or None},
         },
     )
-    asking = Asking(settings)
+    asking = Asking(settings, answer_type=_schema(answer_schema) if answer_schema else None)
     for line in asking.announcement():
         printing.tell(line)
     answer = asking.run(question, trace=trace, quiet=quiet, verbose=verbose)
@@ -93,6 +102,16 @@ def ask(
     if asking.requires_citations and not answer.citations and answer.status != "not_found":
         return _UNCITED
     return _EXIT_CODES[answer.status]
+
+
+def _schema(path: Path) -> dict[str, Any]:
+    try:
+        schema = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ConfigError(f"{path} is no JSON: {error}", hint='a JSON schema, such as {"type": "object"}') from None
+    if not isinstance(schema, dict):
+        raise ConfigError(f"{path} is no JSON schema", hint='a JSON schema, such as {"type": "object"}')
+    return schema
 
 
 def _put(question: str, answer: Answer, asking: Asking, *, as_json: bool, quiet: bool) -> None:

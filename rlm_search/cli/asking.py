@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rlm_search import typed
 from rlm_search.assemble import assemble
 from rlm_search.cli import printing
 from rlm_search.cli.settings import AskSettings, state_folder
@@ -38,8 +39,9 @@ class Asking:
         trace_file: where the run was recorded, once it was.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, answer_type: Any = None) -> None:
         self._settings = settings
+        self._answer_type = None if answer_type is None else typed.answer_type(answer_type)
         self._ask = settings.table("ask", AskSettings)
         self._parts = assemble(settings, require_citations=self._ask.require_citations)
         self.requires_citations = self._ask.require_citations
@@ -70,7 +72,7 @@ class Asking:
             view = stack.enter_context(_view(quiet=quiet, verbose=verbose))
             if view is not None:
                 listeners.append(view)
-            answer = self._parts.rlm.run(question, run_id=run_id, listeners=listeners)
+            answer = self._parts.rlm.run(question, answer_type=self._answer_type, run_id=run_id, listeners=listeners)
         if writer is not None and writer.failure:
             printing.tell(f"the record of the run is not complete: {writer.failure}")
         return answer

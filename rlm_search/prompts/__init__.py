@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Mapping
 from importlib import resources
@@ -11,6 +12,7 @@ from typing import Any
 
 from retrievers.protocols import Describes, RetrieverProtocol
 from retrievers.types import CorpusDescription, FieldInfo
+from rlm_search.gates import Gates
 
 _FIELDS_SHOWN = 20
 _EXAMPLES_SHOWN = 3
@@ -32,6 +34,19 @@ def system(retriever: RetrieverProtocol | None, functions: Mapping[str, Callable
         corpus=corpus(retriever) if retriever is not None else "",
         filters=_FILTERS,
     )
+
+
+def finishing(gates: Gates, schema: Mapping[str, Any] | None) -> str:
+    """What the system prompt says of finishing beyond the usual: a variable that does it, the type of the answer."""
+    said = ""
+    if gates.auto_finalize_var:
+        said += f"\nThe run ends as soon as you have put the answer into the variable `{gates.auto_finalize_var}`.\n"
+    if schema is not None:
+        said += (
+            "\nThe answer must be data that fits this JSON schema: give FINAL the data itself, a dict or a list, "
+            f"not a sentence about it.\n{json.dumps(schema, ensure_ascii=False)}\n"
+        )
+    return said
 
 
 def signature(function: Callable[..., Any]) -> str:

@@ -11,7 +11,10 @@ from rlm_search.tools.documents import DocumentTools
 from rlm_search.tools.finish import FinishTools
 from rlm_search.tools.search import SearchTools
 
-__all__ = ["DelegateTools", "DocumentTools", "FinishTools", "SearchTools", "offered"]
+__all__ = ["UNTOLD", "DelegateTools", "DocumentTools", "FinishTools", "SearchTools", "offered"]
+
+UNTOLD = frozenset({"SUBMIT"})
+"""Other names of what the prompt tells already, for models that know these."""
 
 
 def offered(run: Run, delegate: DelegateTools) -> Mapping[str, Callable[..., Any]]:

@@ -19,7 +19,7 @@ class FinishTools:
 
     def functions(self) -> list[Callable[..., Any]]:
         """Citing only where there is a retriever."""
-        finishing: list[Callable[..., Any]] = [self.FINAL, self.FINAL_VAR, self.SHOW_VARS, self.budget]
+        finishing: list[Callable[..., Any]] = [self.FINAL, self.FINAL_VAR, self.SUBMIT, self.SHOW_VARS, self.budget]
         return [self.cite, *finishing] if self._run.citations else finishing
 
     def cite(self, hit_or_doc: str | dict[str, Any], quote: str) -> str:
@@ -40,7 +40,7 @@ class FinishTools:
         text = as_text(answer)
         if not text.strip():
             raise ToolError("FINAL: the answer is empty")
-        self._run.pending.finish, self._run.pending.variable = Finish(text=text, found=found), ""
+        self._run.pending.finish, self._run.pending.variable = Finish(text=text, found=found, value=answer), ""
 
     def FINAL_VAR(self, name: Any) -> None:  # noqa: N802
         """Finish with the value of this variable, given by its name."""
@@ -48,6 +48,12 @@ class FinishTools:
             self.FINAL(name)  # its value was given, and nothing else can be meant
             return
         self._run.pending.variable, self._run.pending.finish = name.strip(), None
+
+    def SUBMIT(self, *answer: Any, **fields: Any) -> None:  # noqa: N802
+        """Finish with this answer, or with fields by name (year=2019, …), which together are one answer."""
+        if len(answer) + bool(fields) != 1:
+            raise ToolError("SUBMIT: give one answer, or fields by name")
+        self.FINAL(fields or answer[0])
 
     def SHOW_VARS(self) -> str:  # noqa: N802
         """List your variables, below the output of this cell."""

@@ -17,6 +17,7 @@ from retrievers.settings import (
     ServerSettings,
 )
 from rlm_search.cli.settings import AskSettings
+from rlm_search.gates import Gates
 from rlm_search.models.settings import ModelSettings, RootModelSettings
 from rlm_search.settings import LimitSettings, SandboxSettings
 
@@ -31,6 +32,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "model": RootModelSettings,
     "sub_model": ModelSettings,
     "limits": LimitSettings,
+    "gates": Gates,
     "sandbox": SandboxSettings,
     "ask": AskSettings,
 }

@@ -307,7 +307,7 @@ def test_a_conversation_too_long_for_the_model_is_shortened_and_goes_on(retrieve
     )
 
     def reply(messages: Sequence[Message]) -> str | Exception:
-        if sum(len(m.content) for m in messages) > 11_000:
+        if sum(len(m.content) for m in messages) > 11_500:
             return ContextTooLong("too long")
         return next(replies)
 

@@ -1,0 +1,116 @@
+"""Typed answers: a pydantic model, a dataclass or another type, or a JSON schema that the answer has to fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from rlm_search.errors import ConfigError
+
+_SHOWN = 1_000
+_PROBLEMS = 5
+
+
+class Misfit(ValueError):
+    """An answer is not of the type; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerType:
+    """What an answer has to be.
+
+    Attributes:
+        schema: as JSON schema, which the model is shown.
+        make: turns plain data into the value that the caller gets; raises Misfit.
+    """
+
+    schema: Mapping[str, Any]
+    make: Callable[[Any], Any]
+
+    def read(self, given: Any) -> Any:
+        """The value of what a finish gave: data, or text that is JSON (in a fence, too), or a plain string.
+
+        Raises:
+            Misfit: it is not of the type.
+        """
+        if not isinstance(given, str):
+            return self.make(given)
+        try:
+            data = json.loads(_unfenced(given))
+        except ValueError:
+            return self.make(given)
+        try:
+            return self.make(data)
+        except Misfit:
+            if self.schema.get("type") == "string":
+                return self.make(given)  # a string that happens to be JSON
+            raise
+
+
+def answer_type(kind: Any) -> AnswerType:
+    """What `RLM.run(answer_type=…)` takes: a JSON schema as a dict, a pydantic model, or a type that msgspec knows.
+
+    Raises:
+        ConfigError: it is none of them.
+    """
+    if isinstance(kind, AnswerType):
+        return kind
+    if isinstance(kind, Mapping):
+        return _of_schema(kind)
+    if hasattr(kind, "model_json_schema") and hasattr(kind, "model_validate"):
+        return AnswerType(kind.model_json_schema(), lambda data: _made(kind.model_validate, data))
+    try:
+        schema = msgspec.json.schema(kind)
+    except TypeError as error:
+        raise ConfigError(f"`answer_type` cannot be {kind!r}: {error}", hint="a JSON schema, a model, a type") from None
+    return AnswerType(schema, lambda data: _made(lambda given: msgspec.convert(given, kind), data))
+
+
+def plain(value: Any) -> Any:
+    """The value of a typed answer as plain data, for traces and JSON."""
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else msgspec.to_builtins(value)
+
+
+def _of_schema(schema: Mapping[str, Any]) -> AnswerType:
+    import jsonschema
+
+    validator = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    try:
+        validator.check_schema(dict(schema))
+    except jsonschema.SchemaError as error:
+        raise ConfigError(f"the JSON schema of the answer is none: {error.message}") from None
+    checking = validator(dict(schema))
+
+    def make(data: Any) -> Any:
+        problems = [f"{e.json_path}: {_cut(e.message, 200)}" for e in _first(checking.iter_errors(data))]
+        if problems:
+            raise Misfit("; ".join(problems))
+        return data
+
+    return AnswerType(schema, make)
+
+
+def _first(errors: Any) -> list[Any]:
+    return [error for _, error in zip(range(_PROBLEMS), errors, strict=False)]
+
+
+def _made(make: Callable[[Any], Any], data: Any) -> Any:
+    try:
+        return make(data)
+    except (msgspec.ValidationError, ValueError) as error:  # pydantic's errors are ValueErrors
+        raise Misfit(_cut(str(error), _SHOWN)) from None
+
+
+def _unfenced(text: str) -> str:
+    lines = text.strip().splitlines()
+    if len(lines) > 2 and lines[0].startswith("```") and lines[-1].strip() == "```":
+        return "\n".join(lines[1:-1])
+    return text
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…"
