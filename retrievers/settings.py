@@ -22,8 +22,8 @@ Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 S = TypeVar("S", bound=msgspec.Struct)
 
 TABLES = (
-    "index", "server", "retriever", "embedder", "search", "ingest", "model", "sub_model", "limits", "gates", "sandbox",
-    "ask",
+    "index", "server", "retriever", "embedder", "search", "ingest",
+    "model", "sub_model", "history", "limits", "gates", "sandbox", "ask",
 )  # fmt: skip
 """Every table of the file; which package reads which is told in docs/configuration.md."""
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from rlm_search.compaction import HistoryPolicy
 from rlm_search.errors import ConfigError
 from rlm_search.gates import Gates
 from rlm_search.models.opening import OpenedModel, Quotas, open_model
 from rlm_search.models.settings import ModelSettings, RootModelSettings
-from rlm_search.settings import LimitSettings, SandboxSettings
+from rlm_search.settings import HistorySettings, LimitSettings, SandboxSettings
 
 if TYPE_CHECKING:
     from retrievers.protocols import RetrieverProtocol
@@ -61,6 +62,7 @@ def assemble(settings: Settings, *, listeners: Sequence[Listener] = (), require_
         deeper_models=[opened.model for opened in deeper],
         retriever=retriever,
         limits=limits,
+        history=HistoryPolicy(**msgspec.structs.asdict(settings.table("history", HistorySettings))),
         sandbox=sandbox_factory(sandbox),
         listeners=listeners,
         require_citations=require_citations,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from rlm_search.models.tokens import estimate_prompt_tokens
 from rlm_search.types import Execution, Message
 
 OUTPUT_CHARACTERS = 8_000
 """Of a cell's output that the model is shown; the whole of it stays in the trace."""
 _KEPT_WHEN_SHORTENED = 400
+
+
+_FIRST = 2
+"""The system prompt and the question, which are never shortened."""
 
 
 class History:
@@ -29,9 +34,31 @@ class History:
             text = f"{self._messages.pop().content}\n\n{text}"
         self._messages.append(Message("user", text))
 
+    @property
+    def question(self) -> str:
+        """What the run is to answer."""
+        return self._messages[1].content
+
+    def tokens(self) -> int:
+        """About how many tokens it has."""
+        return estimate_prompt_tokens(self._messages)
+
+    def middle(self, last: int) -> tuple[Message, ...]:
+        """What stands between the question and the last messages."""
+        return tuple(self._messages[_FIRST:-last])
+
+    def fold(self, number: int, said: str, told: str) -> None:
+        """Put two messages in the place of the first ones after the question: what was said, and what was told."""
+        self._messages[_FIRST : _FIRST + number] = [Message("assistant", said), Message("user", told)]
+
+    def tokens_without(self, number: int, said: str, told: str) -> int:
+        """About how many tokens it would have, folded so."""
+        rest = [*self._messages[:_FIRST], *self._messages[_FIRST + number :]]
+        return estimate_prompt_tokens(rest + ([Message("assistant", said), Message("user", told)] if number else []))
+
     def shorten(self) -> bool:
         """Cut the longest old message, the last two left whole; False where there is nothing to cut any more."""
-        old = range(2, len(self._messages) - 2)
+        old = range(_FIRST, len(self._messages) - 2)
         longest = max(old, key=lambda n: len(self._messages[n].content), default=None)
         if longest is None or len(self._messages[longest].content) <= 2 * _KEPT_WHEN_SHORTENED:
             return False

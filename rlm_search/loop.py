@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rlm_search import actions, answers, prompts
 from rlm_search.actions import Reply, TextFinish
+from rlm_search.compaction import HistoryKeeper, HistoryPolicy
 from rlm_search.errors import ContextTooLong
 from rlm_search.history import History
+from rlm_search.models.facts import facts_of
 from rlm_search.policy import MAX_ANSWER_CHARACTERS, Policy, RunFailed
 from rlm_search.repl import Repl
 from rlm_search.run import Finish, Run
 from rlm_search.tools import UNTOLD
 from rlm_search.tools.finish import as_text
-from rlm_search.trace.events import FinishRefused, LimitWarned
+from rlm_search.trace.events import FinishRefused, HistoryShortened, LimitWarned
 from rlm_search.typed import Misfit
-from rlm_search.types import Answer, CallOptions, Completion, Model
+from rlm_search.types import Answer, CallOptions, Completion, Message, Model
 
 _NO_ACTION = (
     "Your reply holds no code. Reply with one ```python block that calls the functions you have, or finish in code "
@@ -45,6 +48,7 @@ class Loop:
         repl: where its code runs.
         functions: what the code may call, by name.
         policy: the rules.
+        history: how the conversation is kept.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Loop:
         repl: Repl,
         functions: Mapping[str, Callable[..., Any]],
         policy: Policy,
+        history: HistoryPolicy | None = None,
     ) -> None:
         self._run = run
         self._model = model
@@ -65,6 +70,7 @@ class Loop:
         rules = prompts.finishing(policy.gates, run.answer_type.schema if run.answer_type else None)
         told = {name: function for name, function in functions.items() if name not in UNTOLD}
         self._history = History(prompts.system(run.retriever, told) + rules, run.question)
+        self._keeper = HistoryKeeper(history or HistoryPolicy(), facts_of(model).window, self._put, self._kept)
 
     def answer(self) -> Answer:
         """Take turns until there is an answer.
@@ -100,6 +106,8 @@ class Loop:
         self._run.trace.step = self._run.budget.count("steps")
 
     def _ask(self) -> Completion:
+        if shortened := self._keeper.fit(self._history):
+            self._run.trace.emit(HistoryShortened(**asdict(shortened)))
         options = CallOptions(deadline=self._run.budget.deadline(), stop=_STOP, may_run_code=True)
         while True:
             try:
@@ -107,6 +115,18 @@ class Loop:
             except ContextTooLong:
                 if not self._history.shorten():
                     raise
+
+    def _put(self, messages: Sequence[Message]) -> str:
+        """Ask the model outside of the conversation."""
+        return self._model.complete(messages, CallOptions(deadline=self._run.budget.deadline())).text
+
+    def _kept(self) -> tuple[Any, str]:
+        """The variable `notes`, where there is one, and the names of all."""
+        try:
+            notes = self._repl.value("notes")
+        except (KeyError, ValueError):
+            notes = ""
+        return notes, self._repl.variables()
 
     def _act(self, reply: Reply) -> Finish | None:
         """Do what the reply says; returns the finish that it comes to."""

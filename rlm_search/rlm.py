@@ -11,6 +11,7 @@ from typing import Any
 from retrievers.protocols import RetrieverProtocol
 from rlm_search import answers, typed
 from rlm_search.budget import Budget
+from rlm_search.compaction import HistoryPolicy
 from rlm_search.errors import BudgetExceeded
 from rlm_search.gates import Gates
 from rlm_search.history import OUTPUT_CHARACTERS
@@ -35,6 +36,7 @@ class RLM:
         sub_model: what `llm_query` asks; by default the root model.
         deeper_models: the root models of runs at depth 1, 2, … that `rlm_query` starts; the last holds for all deeper.
         limits: what each run may use.
+        history: how a run keeps its conversation with the root model.
         sandbox: makes the sandbox of a run; by default a confined process.
         listeners: are given every event of every run.
         require_citations: an answer without a citation that holds is not returned.
@@ -51,6 +53,7 @@ class RLM:
         sub_model: Model | str | None = None,
         deeper_models: Sequence[Model | str] = (),
         limits: Limits | None = None,
+        history: HistoryPolicy | None = None,
         sandbox: Callable[[], Sandbox] | None = None,
         listeners: Sequence[Listener] = (),
         require_citations: bool = False,
@@ -66,6 +69,7 @@ class RLM:
         self.retriever = assemble.retriever_of(retriever)
         self.limits = limits or Limits()
         self._sandbox = sandbox or assemble.default_sandbox
+        self._history = history or HistoryPolicy()
         self._listeners = tuple(listeners)
         self._require_citations = require_citations
         self._gates = gates or Gates()
@@ -155,6 +159,7 @@ class RLM:
             repl=Repl(run, sandbox, cell_seconds=self._cell_seconds, output_characters=self._output_characters),
             functions=offered(run, delegate),
             policy=Policy(gates=self._gates, require_citations=self._require_citations),
+            history=self._history,
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from rlm_search.errors import ConfigError
@@ -46,6 +48,18 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             if name.endswith("_tokens") and 0 < value < MIN_TOKENS:
                 raise ConfigError(f"`limits.{name}` is {value}, which no call fits into", hint=f"at least {MIN_TOKENS}")
         return Limits(**{name: value if value or name == "depth" else None for name, value in values.items()})
+
+
+class HistorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[history]`: how a run keeps its conversation with the model that writes the code.
+
+    Attributes:
+        mode: `full`, `trim` (the oldest turns are left out) or `compact` (the model sums them up).
+        tokens: that the conversation may have; 0 is three quarters of the model's window, 80,000 where it is unknown.
+    """
+
+    mode: Literal["full", "trim", "compact"] = "full"
+    tokens: int = 0
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

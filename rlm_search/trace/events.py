@@ -108,6 +108,19 @@ class LimitWarned(Event, frozen=True, kw_only=True, tag="limit_warned"):
     limit: float
 
 
+class HistoryShortened(Event, frozen=True, kw_only=True, tag="history_shortened"):
+    """The conversation had grown too long: old output was cut, or old turns were left out or summed up.
+
+    `messages` is how many turns went; `summary` is what stands for them now, where `mode` is compact.
+    """
+
+    mode: str
+    messages: int
+    tokens_before: int
+    tokens_after: int
+    summary: str = ""
+
+
 class FinishRefused(Event, frozen=True, kw_only=True, tag="finish_refused"):
     """The model wanted to finish and was told why not."""
 
@@ -130,6 +143,7 @@ AnyEvent: TypeAlias = (
     | DocumentRead
     | Cited
     | LimitWarned
+    | HistoryShortened
     | FinishRefused
     | RunFinished
 )

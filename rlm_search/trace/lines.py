@@ -12,6 +12,7 @@ from rlm_search.trace.events import (
     Cited,
     DocumentRead,
     FinishRefused,
+    HistoryShortened,
     LimitWarned,
     ModelCalled,
     RunFinished,
@@ -48,6 +49,9 @@ def line_of(event: AnyEvent) -> str:  # noqa: C901 - one flat branch for each ki
             )
         case LimitWarned():
             return f"nearly spent: {event.kind}, {event.used:,.0f} of {event.limit:,.0f}"
+        case HistoryShortened():
+            how = {"full": "cut", "trim": "trimmed", "compact": "summed up"}.get(event.mode, event.mode)
+            return f"conversation {how}: {event.tokens_before:,} tokens are {event.tokens_after:,} now"
         case FinishRefused():
             return f"not finished yet: {brief(event.reason)}"
         case RunFinished():

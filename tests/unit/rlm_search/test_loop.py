@@ -10,6 +10,7 @@ import pytest
 from retrievers.errors import EngineUnavailable
 from retrievers.types import Hit
 from rlm_search import RLM, Completion, ContextTooLong, Limits, Message, ModelRejected, ScriptedModel
+from rlm_search.compaction import HistoryPolicy
 from rlm_search.testing import InProcessSandbox, MemoryRetriever
 from rlm_search.trace.events import (
     CellFinished,
@@ -17,6 +18,7 @@ from rlm_search.trace.events import (
     Cited,
     DocumentRead,
     FinishRefused,
+    HistoryShortened,
     LimitWarned,
     ModelCalled,
     RunFinished,
@@ -395,3 +397,20 @@ def test_without_a_retriever_it_is_a_plain_repl(tell: Tell) -> None:
     told = tell("\nprint(6 * 7)", "FINAL: 42 [1]", retriever=None)
     assert (told.answer.status, told.answer.text) == ("answered", "42 [1]")
     assert "es_search" not in told.model.asked[0].messages[0].content
+
+
+def test_a_long_conversation_is_summed_up_and_notes_survive_it(tell: Tell) -> None:
+    told = tell(
+        "\nnotes = ['the limit is 32 knots']\nprint('a' * 6_000)",
+        "\nprint('b' * 6_000)",
+        "I looked at a and b.",
+        "\nes_search('wind')\nFINAL(notes[0])",
+        history=HistoryPolicy(mode="compact", tokens=2_500),
+    )
+    assert told.answer.text == "the limit is 32 knots"
+    [shortened] = told.of(HistoryShortened)
+    assert (shortened.mode, shortened.summary) == ("compact", "I looked at a and b.")
+    assert shortened.tokens_after < shortened.tokens_before
+    assert "the limit is 32 knots" in told.shown
+    assert "aaaa" not in told.shown
+    assert told.answer.usage["root"].calls == 4
