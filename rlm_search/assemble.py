@@ -11,6 +11,7 @@ import msgspec
 
 from rlm_search.compaction import HistoryPolicy
 from rlm_search.errors import ConfigError
+from rlm_search.estimates import Approval
 from rlm_search.gates import Gates
 from rlm_search.models.opening import OpenedModel, Quotas, open_model
 from rlm_search.models.settings import ModelSettings, RootModelSettings
@@ -41,7 +42,13 @@ class Assembled:
         return self.model, self.sub_model, *self.deeper
 
 
-def assemble(settings: Settings, *, listeners: Sequence[Listener] = (), require_citations: bool = False) -> Assembled:
+def assemble(
+    settings: Settings,
+    *,
+    listeners: Sequence[Listener] = (),
+    require_citations: bool = False,
+    approval: Approval | None = None,
+) -> Assembled:
     """Build everything that `[index] [embedder] [model] [sub_model] [history] [limits] [sandbox]` say.
 
     Raises:
@@ -64,6 +71,7 @@ def assemble(settings: Settings, *, listeners: Sequence[Listener] = (), require_
         limits=limits,
         history=HistoryPolicy(**msgspec.structs.asdict(settings.table("history", HistorySettings))),
         sandbox=sandbox_factory(sandbox),
+        approval=approval,
         listeners=listeners,
         require_citations=require_citations,
         gates=settings.table("gates", Gates),
@@ -123,6 +131,7 @@ def _retriever(settings: Settings) -> RetrieverProtocol:
 def _models(settings: Settings) -> tuple[OpenedModel, OpenedModel, tuple[OpenedModel, ...]]:
     """Root, sub, and those of deeper runs; models of one server share its quota."""
     quotas = Quotas()
+    _refuse_misplaced(settings)
     root = settings.table("model", RootModelSettings)
     model = open_model(root, quotas=quotas)
     sub = _sub_settings(settings, root, model)
@@ -141,6 +150,16 @@ def _sub_settings(settings: Settings, root: ModelSettings, model: OpenedModel) -
         return None
     own = {name: getattr(sub, name) for name in given}
     return msgspec.structs.replace(root, spec=model.spec, **own)
+
+
+def _refuse_misplaced(settings: Settings) -> None:
+    """Limits hold for a run, not for a model, whatever other tools do."""
+    limits = {f"{prefix}{name}": name for name in LimitSettings.__struct_fields__ for prefix in ("", "max_")}
+    for table in ("model", "sub_model"):
+        for key in sorted(settings.given(table) & limits.keys()):
+            raise ConfigError(
+                f"`{table}.{key}` is no setting of a model: it limits a run", hint=f"put `{limits[key]}` into [limits]"
+            )
 
 
 def _elsewhere(root: ModelSettings, spec: str) -> ModelSettings:

@@ -34,6 +34,11 @@ class Spent:
         """Used of limit; 1.0 or more is spent."""
         return self.used / self.limit if self.limit > 0 else 1.0
 
+    @property
+    def amount(self) -> str:
+        """`12 of 20`, dollars with their cents."""
+        return amount(self.kind, self.used, self.limit)
+
 
 class Budget:
     """What a run may still use. Safe to use from several threads at once.
@@ -215,7 +220,7 @@ class Budget:
         for budget in self._family():
             for spent in budget._spent():
                 if spent.kind in ("time", "cost", "tokens") and spent.share >= 1.0 and spent.name != "sub_tokens":
-                    raise _exceeded(spent.kind, spent.name, _amount(spent))
+                    raise _exceeded(spent.kind, spent.name, f"{spent.amount} used")
 
     def _charge_family(self, name: Literal["subcalls", "searches"], number: int) -> None:
         with self._changed:
@@ -327,12 +332,9 @@ def _granted(left: float | None, held: bool, wanted: float | None, least: float)
     return left if left >= least and not held else None
 
 
-def _amount(spent: Spent) -> str:
-    return (
-        f"{spent.used:,.2f} of {spent.limit:,.2f} used"
-        if spent.kind == "cost"
-        else (f"{spent.used:,.0f} of {spent.limit:,.0f} used")
-    )
+def amount(kind: str, used: float, limit: float) -> str:
+    """How much of a limit is used, in words."""
+    return f"${used:,.4f} of ${limit:,.2f}" if kind == "cost" else f"{used:,.0f} of {limit:,.0f}"
 
 
 def _exceeded(kind: BudgetKind, name: str, detail: str) -> BudgetExceeded:

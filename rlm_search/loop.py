@@ -99,7 +99,7 @@ class Loop:
         if warned := self._policy.warning(self._run.budget):
             self._run.trace.emit(LimitWarned(kind=warned.kind, used=warned.used, limit=warned.limit))
             self._history.told(
-                f"Almost at the limit `{warned.name}` ({warned.used:,.0f} of {warned.limit:,.0f} used). "
+                f"Almost at the limit `{warned.name}` ({warned.amount} used). "
                 "Finish now with what you have found and cited."
             )
         self._run.budget.step()

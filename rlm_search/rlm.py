@@ -13,6 +13,7 @@ from rlm_search import answers, typed
 from rlm_search.budget import Budget
 from rlm_search.compaction import HistoryPolicy
 from rlm_search.errors import BudgetExceeded
+from rlm_search.estimates import Approval
 from rlm_search.gates import Gates
 from rlm_search.history import OUTPUT_CHARACTERS
 from rlm_search.loop import Loop
@@ -37,6 +38,7 @@ class RLM:
         deeper_models: the root models of runs at depth 1, 2, … that `rlm_query` starts; the last holds for all deeper.
         limits: what each run may use.
         history: how a run keeps its conversation with the root model.
+        approval: is asked before calls that together cost much.
         sandbox: makes the sandbox of a run; by default a confined process.
         listeners: are given every event of every run.
         require_citations: an answer without a citation that holds is not returned.
@@ -54,6 +56,7 @@ class RLM:
         deeper_models: Sequence[Model | str] = (),
         limits: Limits | None = None,
         history: HistoryPolicy | None = None,
+        approval: Approval | None = None,
         sandbox: Callable[[], Sandbox] | None = None,
         listeners: Sequence[Listener] = (),
         require_citations: bool = False,
@@ -70,6 +73,7 @@ class RLM:
         self.limits = limits or Limits()
         self._sandbox = sandbox or assemble.default_sandbox
         self._history = history or HistoryPolicy()
+        self._approval = approval or Approval()
         self._listeners = tuple(listeners)
         self._require_citations = require_citations
         self._gates = gates or Gates()
@@ -152,7 +156,13 @@ class RLM:
         as_sub = sub if same else TracedModel(MeteredModel(model, run.budget, "sub"), run.trace, "sub")
         names = {"sub": sub, "root": as_sub, self.sub_model.name: sub, model.name: as_sub}
         deeper = _Deeper(self, run) if run.budget.may_go_deeper() else None
-        delegate = DelegateTools(run, names, ask=deeper, options=lambda: CallOptions(deadline=run.budget.deadline()))
+        delegate = DelegateTools(
+            run,
+            names,
+            ask=deeper,
+            options=lambda: CallOptions(deadline=run.budget.deadline()),
+            approval=self._approval,
+        )
         return Loop(
             run,
             model=root,

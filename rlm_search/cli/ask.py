@@ -25,10 +25,21 @@ _UNCITED = 8
 @index_options
 @click.option("--model", metavar="SPEC", help="openai:NAME, ollama:NAME, extractive, module:Class, …  [looked for]")
 @click.option("--sub-model", metavar="SPEC", help="What the model's own questions go to.  [the same]")
+@click.option(
+    "--deeper-model", multiple=True, metavar="SPEC", help="Of runs at depth 1, 2, … that it starts; repeatable."
+)
+@click.option("--native-tools", is_flag=True, help="The model runs code by a tool call, not by fences.")
+@click.option(
+    "--history", type=click.Choice(["full", "trim", "compact"]), help="What happens to a long conversation.  [full]"
+)
 @click.option("--max-steps", type=click.IntRange(0), metavar="N", help="Turns of the model; 0 is no limit.")
 @click.option("--max-subcalls", type=click.IntRange(0), metavar="N", help="Questions of the model to its sub-model.")
+@click.option("--max-depth", type=click.IntRange(0), metavar="N", help="How deep runs may start runs of their own.")
 @click.option("--max-searches", type=click.IntRange(0), metavar="N", help="Searches and counts.")
 @click.option("--max-tokens", type=click.IntRange(0), metavar="N", help="Input and output of both models.")
+@click.option("--max-root-tokens", type=click.IntRange(0), metavar="N", help="Of the model that writes the code.")
+@click.option("--max-sub-tokens", type=click.IntRange(0), metavar="N", help="Of all that it delegates.")
+@click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="US dollars, where prices are known.")
 @click.option("--max-seconds", type=click.FloatRange(0), metavar="S", help="Wall clock of the run.")
 @click.option("--require-citations", is_flag=True, help="No answer without a citation that holds; else exit code 8.")
 @click.option(
@@ -40,6 +51,7 @@ _UNCITED = 8
 @click.option(
     "--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to record the run."
 )
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before a batch of calls that costs much.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Each step as a line.")
 @json_option
@@ -49,14 +61,22 @@ def ask(
     config: Path | None,
     model: str | None,
     sub_model: str | None,
+    deeper_model: tuple[str, ...],
+    native_tools: bool,
+    history: str | None,
     max_steps: int | None,
     max_subcalls: int | None,
+    max_depth: int | None,
     max_searches: int | None,
     max_tokens: int | None,
+    max_root_tokens: int | None,
+    max_sub_tokens: int | None,
+    max_cost: float | None,
     max_seconds: float | None,
     require_citations: bool,
     answer_schema: Path | None,
     trace: Path | None,
+    yes: bool,
     quiet: bool,
     verbose: bool,
     as_json: bool,
@@ -82,19 +102,28 @@ def ask(
         index,
         config,
         {
-            "model": {"spec": model},
+            "model": {
+                "spec": model,
+                "deeper": list(deeper_model) or None,
+                "native_tools": native_tools or None,
+            },
             "sub_model": {"spec": sub_model},
+            "history": {"mode": history},
             "limits": {
+                "depth": max_depth,
                 "steps": max_steps,
                 "subcalls": max_subcalls,
                 "searches": max_searches,
                 "total_tokens": max_tokens,
+                "root_tokens": max_root_tokens,
+                "sub_tokens": max_sub_tokens,
+                "cost_usd": max_cost,
                 "seconds": max_seconds,
             },
             "ask": {"require_citations": require_citations or None},
         },
     )
-    asking = Asking(settings, answer_type=_schema(answer_schema) if answer_schema else None)
+    asking = Asking(settings, answer_type=_schema(answer_schema) if answer_schema else None, says_yes=yes)
     for line in asking.announcement():
         printing.tell(line)
     answer = asking.run(question, trace=trace, quiet=quiet, verbose=verbose)

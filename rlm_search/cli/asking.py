@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from rlm_search import typed
 from rlm_search.assemble import assemble
 from rlm_search.cli import printing
 from rlm_search.cli.settings import AskSettings, state_folder
 from rlm_search.errors import ConfigError
+from rlm_search.estimates import Approval, Estimate
 from rlm_search.models.settings import key
 from rlm_search.trace.jsonl import JsonlWriter
 from rlm_search.trace.lines import number_of
@@ -39,11 +42,18 @@ class Asking:
         trace_file: where the run was recorded, once it was.
     """
 
-    def __init__(self, settings: Settings, *, answer_type: Any = None) -> None:
+    def __init__(self, settings: Settings, *, answer_type: Any = None, says_yes: bool = False) -> None:
         self._settings = settings
         self._answer_type = None if answer_type is None else typed.answer_type(answer_type)
         self._ask = settings.table("ask", AskSettings)
-        self._parts = assemble(settings, require_citations=self._ask.require_citations)
+        self._says_yes = says_yes
+        self._pause: Callable[[], AbstractContextManager[None]] = nullcontext
+        above = None if says_yes else self._ask.confirm_usd or None
+        self._parts = assemble(
+            settings,
+            require_citations=self._ask.require_citations,
+            approval=Approval(above_usd=above, ask=self._confirm),
+        )
         self.requires_citations = self._ask.require_citations
         self.model_name = self._parts.model.spec
         self.note = "" if self._parts.model.is_language_model else NO_MODEL
@@ -72,6 +82,7 @@ class Asking:
             view = stack.enter_context(_view(quiet=quiet, verbose=verbose))
             if view is not None:
                 listeners.append(view)
+            self._pause = getattr(view, "paused", nullcontext)  # a live view and a question share the terminal
             answer = self._parts.rlm.run(question, answer_type=self._answer_type, run_id=run_id, listeners=listeners)
         if writer is not None and writer.failure:
             printing.tell(f"the record of the run is not complete: {writer.failure}")
@@ -84,10 +95,19 @@ class Asking:
             number_of(answer.steps, "step"),
             number_of(len(answer.searches), "search", "searches"),
             f"{tokens:,} tokens" if tokens else "",
+            "" if answer.cost_usd is None or not tokens else f"${answer.cost_usd:,.4f}",
             f"{answer.seconds:.1f} s",
             f"run: {self.trace_file}" if self.trace_file else "",
         ]
         return " · ".join(part for part in parts if part)
+
+    def _confirm(self, estimate: Estimate) -> bool:
+        """Ask on the terminal; where there is none, no."""
+        if not (printing.is_terminal(sys.stderr) and printing.is_terminal(sys.stdin)):
+            printing.tell(f"not done: {estimate} (give --yes, or raise `ask.confirm_usd`)")
+            return False
+        with self._pause():
+            return click.confirm(f"This takes {estimate}. Go on?", err=True)
 
     def _providers(self) -> list[Provider]:
         return [m.provider for m in self._parts.models if m.provider is not None]

@@ -13,10 +13,12 @@ class AskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         require_citations: an answer without a citation that holds is not given.
+        confirm_usd: dollars that calls made at once may cost without being asked for; 0 asks for nothing.
         runs: the folder that runs are recorded in; "" is `runs` beside the index, `none` records nothing.
     """
 
     require_citations: bool = False
+    confirm_usd: float = 2.0
     runs: str = ""
 
 

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from rlm_search.errors import ContextTooLong, ModelError, ModelRejected
+from rlm_search.estimates import Approval, estimate_calls
 from rlm_search.run import Run, ToolError
 from rlm_search.types import CallOptions, Message, Model
 
@@ -25,6 +26,7 @@ class DelegateTools:
         models: by name, as the model may choose them; the first is the one it gets unasked.
         ask: answers a question with a run of its own; None where no deeper run is allowed.
         options: what every call is made with.
+        approval: is asked before a batch that costs much.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class DelegateTools:
         *,
         ask: Callable[[str], Any] | None = None,
         options: Callable[[], CallOptions] = CallOptions,
+        approval: Approval | None = None,
     ) -> None:
         self._run = run
         self._models = models
         self._ask = ask
         self._options = options
+        self._approval = approval or Approval()
         self._system = Message("system", resources.files("rlm_search.prompts").joinpath("sub.md").read_text("utf-8"))
 
     def functions(self) -> list[Callable[..., Any]]:
@@ -60,6 +64,7 @@ class DelegateTools:
         if len(prompts) > MAX_PROMPTS:
             raise ToolError(f"llm_batch: at most {MAX_PROMPTS:,} prompts at once, not {len(prompts):,}")
         different = list(dict.fromkeys(prompts))
+        self._seek_approval(different, chosen)
         self._charge(len(different))
         results = dict(zip(different, self._all(chosen, different, max_tokens), strict=True))
         return [results[prompt] for prompt in prompts]
@@ -69,6 +74,12 @@ class DelegateTools:
         assert self._ask is not None
         self._run.budget.subcalls(1)
         return self._ask(question)
+
+    def _seek_approval(self, prompts: Sequence[str], model: Model) -> None:
+        """Go on if the batch is cheap enough, or if whoever asked the question allows it."""
+        estimate = estimate_calls(prompts, model)
+        if not self._approval.allows(estimate):
+            raise ToolError(f"llm_batch: {estimate}: more than may be spent at once; ask fewer, or shorter ones")
 
     def _charge(self, number: int) -> None:
         left = self._run.budget.subcalls_left()

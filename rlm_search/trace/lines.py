@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, assert_never
 
+from rlm_search.budget import amount
 from rlm_search.trace.events import (
     AnyEvent,
     CellFinished,
@@ -48,7 +49,7 @@ def line_of(event: AnyEvent) -> str:  # noqa: C901 - one flat branch for each ki
                 else f"citation refused, {brief(event.reason, 60)}: {where}"
             )
         case LimitWarned():
-            return f"nearly spent: {event.kind}, {event.used:,.0f} of {event.limit:,.0f}"
+            return f"nearly spent: {event.kind}, {amount(event.kind, event.used, event.limit)}"
         case HistoryShortened():
             how = {"full": "cut", "trim": "trimmed", "compact": "summed up"}.get(event.mode, event.mode)
             return f"conversation {how}: {event.tokens_before:,} tokens are {event.tokens_after:,} now"

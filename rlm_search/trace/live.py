@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TextIO
 
 from rlm_search.trace.events import AnyEvent, CellFinished, CellStarted, Cited, ModelCalled, RunStarted, Searched
@@ -63,6 +64,15 @@ class LiveView:
 
     def __exit__(self, *exc: object) -> None:
         self._live.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to somebody else."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
 
     def __call__(self, event: AnyEvent) -> None:
         """Take in one event."""

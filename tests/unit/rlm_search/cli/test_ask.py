@@ -322,3 +322,33 @@ def test_a_question_that_cannot_be_asked_is_a_mistake_of_usage(command: Command,
 def test_a_file_that_is_no_run_is_told(command: Command, tmp_path: Path) -> None:
     assert command("replay", tmp_path / "none.jsonl", index=None).code == 5
     assert "is no recorded run" in command("replay", tmp_path / "rlm-search.toml", index=None).err
+
+
+def test_flags_limit_tiers_and_choose_models_and_history(scripted: Scripted, run_file: Path) -> None:
+    ended = scripted(
+        "--max-root-tokens", 70_000, "--max-sub-tokens", 5_000, "--max-depth", 0, "--max-cost", 0.5,
+        "--history", "trim", "--deeper-model", "extractive", "--native-tools", "--yes",
+        "--trace", run_file, replies=[FOUND],
+    )  # fmt: skip
+
+    assert ended.code == 0
+    limits = json.loads(run_file.read_text().splitlines()[0])["limits"]
+    assert {name: limits[name] for name in ("root_tokens", "sub_tokens", "depth", "cost_usd")} == {
+        "root_tokens": 70_000, "sub_tokens": 5_000, "depth": 0, "cost_usd": 0.5,
+    }  # fmt: skip
+
+
+def test_a_limit_that_stands_with_a_model_is_sent_to_its_place(scripted: Scripted, tmp_path: Path) -> None:
+    (tmp_path / "rlm-search.toml").write_text("[model]\nmax_root_tokens = 500_000\n", encoding="utf-8")
+    ended = scripted(replies=[FOUND])
+
+    assert ended.code == 5
+    assert "model.max_root_tokens" in ended.err
+    assert "`root_tokens` into [limits]" in ended.err
+
+
+def test_a_limit_of_tokens_that_no_call_fits_into_is_refused(scripted: Scripted) -> None:
+    ended = scripted("--max-sub-tokens", 49, replies=[FOUND])
+
+    assert ended.code == 5
+    assert "at least 50" in ended.err

@@ -16,6 +16,7 @@ from rlm_search.trace.events import (
     Cited,
     DocumentRead,
     FinishRefused,
+    HistoryShortened,
     LimitWarned,
     ModelCalled,
     RunFinished,
@@ -170,3 +171,23 @@ def test_an_empty_file_is_no_run(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="it is empty"):
         replay(tmp_path / "run.jsonl")
+
+
+def test_a_conversation_that_was_shortened_is_a_line() -> None:
+    event = HistoryShortened(mode="compact", messages=8, tokens_before=90_000, tokens_after=4_000, summary="…")
+
+    assert line_of(event) == "conversation summed up: 90,000 tokens are 4,000 now"
+
+
+def test_a_limit_of_dollars_is_told_with_its_cents() -> None:
+    assert line_of(LimitWarned(kind="cost", used=0.43, limit=0.5)) == "nearly spent: cost, $0.4300 of $0.50"
+
+
+def test_the_live_view_leaves_the_terminal_for_a_question() -> None:
+    out = io.StringIO()
+    with LiveView(Console(file=out, force_terminal=True)) as view:
+        with view.paused():
+            out.write("Go on? [y/N]\n")
+        tell_a_run(view)
+
+    assert "Go on? [y/N]" in out.getvalue()
