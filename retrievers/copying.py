@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+
 from retrievers.errors import ConfigError, FilterError
 from retrievers.protocols import Exports, HasLedger, IndexWriter, KeepsLedger, MarksDuplicates, RetrieverProtocol, Scans
-from retrievers.types import IndexedDocument
+from retrievers.types import IndexedDocument, Matrix
 
 BATCH_CHARACTERS: Final = 8_000_000
 """Text that is written between two flushes."""
@@ -60,15 +62,20 @@ def _copy_ledger(source: Exports, writer: IndexWriter) -> None:
 
 def _copy_marks(source: Exports, writer: IndexWriter) -> None:
     """Which documents are near-duplicates of which."""
-    if not isinstance(source, Scans) or not isinstance(writer, MarksDuplicates):
-        return
+    if isinstance(writer, MarksDuplicates) and (originals := _marks(source)):
+        writer.mark_duplicates(originals)
+        writer.flush()
+
+
+def _marks(index: Exports) -> dict[str, str]:
+    """The near-duplicates that an index knows, each with its original."""
+    if not isinstance(index, Scans):
+        return {}
     try:
-        marked = source.scan(filters={"duplicate_of": {"exists": True}})
-        originals = {each.doc_id: str(each.metadata["duplicate_of"]) for each in marked}
+        marked = index.scan(filters={"duplicate_of": {"exists": True}})
+        return {each.doc_id: str(each.metadata["duplicate_of"]) for each in marked}
     except FilterError:  # nothing is marked there
-        return
-    writer.mark_duplicates(originals)
-    writer.flush()
+        return {}
 
 
 def _batches(items: Iterator[IndexedDocument]) -> Iterator[list[IndexedDocument]]:
@@ -104,19 +111,23 @@ class Compared:
     surplus: int = 0
     different: int = 0
     without_vectors: int = 0
+    other_vectors: int = 0
+    other_marks: int = 0
     named: list[str] = field(default_factory=list)
 
     @property
     def is_same(self) -> bool:
-        """Nothing is missing, too many, different or without vectors."""
-        return not (self.missing or self.surplus or self.different or self.without_vectors)
+        """Nothing is missing, too many, different or without vectors, and the same documents are near-duplicates."""
+        wrong = (self.missing, self.surplus, self.different, self.without_vectors, self.other_vectors, self.other_marks)
+        return not any(wrong)
 
 
 _NAMED: Final = 10
+_LOST: Final = 2e-3
 
 
 def compare(first: Exports, second: Exports) -> Compared:
-    """Walk over both in the order of ids: text, chunks, metadata and whether there are vectors."""
+    """Walk over both in the order of ids: text, hash, chunks, metadata, vectors; then the marks of near-duplicates."""
     found = Compared()
     ours, theirs = first.export(), second.export()
     mine, other = next(ours, None), next(theirs, None)
@@ -134,7 +145,15 @@ def compare(first: Exports, second: Exports) -> Compared:
             found.documents += 1
             _look_at(found, mine, other)
             mine, other = next(ours, None), next(theirs, None)
+    _compare_marks(found, _marks(first), _marks(second))
     return found
+
+
+def _compare_marks(found: Compared, ours: Mapping[str, str], theirs: Mapping[str, str]) -> None:
+    for document_id in sorted(ours.keys() | theirs.keys()):
+        if ours.get(document_id) != theirs.get(document_id):
+            found.other_marks += 1
+            _name(found, f"marked otherwise {document_id}")
 
 
 def _look_at(found: Compared, mine: IndexedDocument, other: IndexedDocument) -> None:
@@ -144,6 +163,14 @@ def _look_at(found: Compared, mine: IndexedDocument, other: IndexedDocument) -> 
     elif mine.vectors is not None and other.vectors is None:
         found.without_vectors += 1
         _name(found, f"without vectors {mine.document.id}")
+    elif mine.vectors is not None and other.vectors is not None and not _are_same(mine.vectors, other.vectors):
+        found.other_vectors += 1
+        _name(found, f"other vectors {mine.document.id}")
+
+
+def _are_same(ours: Matrix, theirs: Matrix) -> bool:
+    """Whether vectors are the same but for what is lost where an engine keeps them in two bytes a number."""
+    return ours.shape == theirs.shape and bool(np.allclose(ours, theirs, atol=_LOST))
 
 
 def _name(found: Compared, what: str) -> None:

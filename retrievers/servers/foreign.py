@@ -20,7 +20,7 @@ from retrievers.protocols import Embedder, FilterLike
 from retrievers.servers import fusing
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.foreign_fields import ForeignFields, condition, row_metadata, types_in_mapping
-from retrievers.servers.foreign_rows import Row, facet_of, mixed
+from retrievers.servers.foreign_rows import Row, facet_of, mixed, page_starts
 from retrievers.servers.looking import mapping_under
 from retrievers.servers.searching import rows_of, search_together, window_argument
 from retrievers.servers.showing import wanted
@@ -222,18 +222,14 @@ class ForeignRetriever:
             raise DocumentNotFound(f"no document `{doc_id}` in the index", hint="ids come with the results of a search")
         fields = self._fields
         texts = [fields.text_of(row.source) for row in rows]
-        content = "\n".join(texts)
-        starts = [0]
-        for text in texts[:-1]:
-            starts.append(starts[-1] + len(text) + 1)
-        has_pages = any(fields.page_of(row.source) for row in rows)
+        pages, labels = page_starts([fields.page_of(row.source) for row in rows], texts)
         return RetrievedDocument(
             doc_id=doc_id,
-            content=content,
+            content="\n".join(texts),
             title=fields.title_of(rows[0].source),
             source=fields.source_of(rows[0].source),
-            pages=tuple(starts) if has_pages else (),
-            page_labels=tuple(str(fields.page_of(row.source)) for row in rows) if has_pages else (),
+            pages=pages,
+            page_labels=labels,
             metadata=row_metadata(rows[0].source, fields),
         )
 

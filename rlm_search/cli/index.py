@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 DIFFERENT = 4
+_TOLD = ("missing", "surplus", "different", "without_vectors", "other_vectors", "other_marks")
 
 
 def _config_option(command: F) -> F:
@@ -105,9 +106,9 @@ def copy(source: str, target: str, config: Path | None, as_json: bool) -> int:
 @_config_option
 @json_option
 def verify(url: str, other: str | None, config: Path | None, as_json: bool) -> int:
-    """Check the index at URL for gaps or, given OTHER, that both hold the same: texts, chunks, metadata, vectors.
+    """Check the index at URL for gaps or, given OTHER, that both hold the same.
 
-    Exit code 4 if not.
+    Compared are texts, hashes, chunks, metadata, vectors, and which documents are near-duplicates. Exit code 4 if not.
     """
     from retrievers.copying import compare, gaps
 
@@ -121,7 +122,7 @@ def verify(url: str, other: str | None, config: Path | None, as_json: bool) -> i
     else:
         compared = compare(mine, _exports(other, settings))
         found = {"index": url, "other": other, **{name: getattr(compared, name) for name in compared.__slots__}}
-        counts = (f"{found[name]:,} {name}" for name in ("missing", "surplus", "different", "without_vectors"))
+        counts = (f"{found[name]:,} {name.replace('_', ' ')}" for name in found if name in _TOLD)
         lines = [f"{compared.documents:,} documents in both; {', '.join(counts)}", *compared.named]
         good = compared.is_same
     if as_json:

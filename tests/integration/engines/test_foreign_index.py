@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from retrievers.embedders.hashing import HashingEmbedder
 from retrievers.embedders.recorded import RecordedEmbedder
-from retrievers.errors import ConfigError, DocumentNotFound, FilterError, IndexMismatch
+from retrievers.errors import ConfigError, DocumentNotFound, EngineRejected, FilterError, IndexMismatch
 from retrievers.protocols import Counts, Describes, Facets, Scans
 from retrievers.registry import open_retriever
 from retrievers.servers.foreign import ForeignRetriever
@@ -80,9 +81,63 @@ def test_a_document_is_the_text_of_its_rows_in_order(url: str) -> None:
     document = opened(url).get("north")
 
     assert document.content == "\n".join(text for doc, _, text, _, _ in PAGES if doc == "north")
-    assert document.page_labels == ("1", "2", "3")
+    assert [document.content[at : at + 4] for at in document.pages] == ["Nort", "The ", "Cost"]
     with pytest.raises(DocumentNotFound):
         opened(url).get("nobody")
+
+
+def test_chunks_under_a_field_that_was_mapped_by_itself_make_pages_by_their_numbers(url: str) -> None:
+    """As most tools leave an index: every text a `text` with a `keyword` below it, several chunks to a page."""
+    engine = url.partition(":")[0].partition("+")[0]
+    with fresh_index(engine) as other:
+        name = other.rpartition("/")[2]
+        rows = [
+            ("Log-1", "4", "fourth page"),
+            ("Log-1", "2", "the second"),
+            ("Log-1", "2", "goes on"),
+            ("Memo", "1", "x"),
+        ]
+        lines = [
+            json.dumps(line).encode()
+            for number, (doc, page, text) in enumerate(rows)
+            for line in ({"index": {"_id": str(number)}}, {"body": text, "doc": doc, "page": page})
+        ]
+        dialect = dialect_of(engine, name)
+        dialect.request("POST", f"/{name}/_bulk", params={"refresh": "true"}, lines=lines)
+        dialect.close()
+        retriever = opened(other, fields={"text": "body", "document": "doc", "page": "page"})
+
+        found = retriever.get("Log-1")
+        assert found.content == "the second\ngoes on\nfourth page"
+        starts = (*found.pages, len(found.content))
+        assert [found.content[a:b].strip() for a, b in pairwise(starts)] == [
+            "",
+            "the second\ngoes on",
+            "",
+            "fourth page",
+        ]
+        (hit,) = retriever.search("fourth", filters={"doc": "Log-1"})
+        assert (hit.doc_id, hit.pages) == ("Log-1", (4,))
+        assert retriever.count() == 2
+        assert [(each.value, each.count) for each in retriever.facets("doc")] == [("Log-1", 3), ("Memo", 1)]
+
+
+def test_it_is_called_wrongly_in_a_sentence(url: str) -> None:
+    wrong: Any = None
+    with pytest.raises(EngineRejected, match="must be a string"):
+        opened(url).search(wrong)
+    with pytest.raises(EngineRejected, match=r"10,000 results"):
+        opened(url).search("wind", top_k=10_001)
+
+
+def test_the_server_mixes_where_it_can(url: str) -> None:
+    settings = Settings.of({"retriever": {"preset": "pyrlm-runtime"}, "server": {"fusion": "server"}})
+    retriever = open_retriever(url, embedder=EMBEDDER, settings=settings)
+    if url.startswith("elasticsearch"):
+        with pytest.raises(ConfigError, match="cannot mix a hybrid search by itself"):
+            retriever.hybrid_search("wind park")
+        return
+    assert retriever.hybrid_search("board approved the wind park")[0].chunk_id == "row1"
 
 
 def test_its_own_fields_filter_and_count(url: str) -> None:

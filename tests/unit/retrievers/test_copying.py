@@ -60,3 +60,20 @@ def test_what_differs_is_named(tmp_path: Path) -> None:
     assert (compare(one, other).missing, compare(other, one).surplus) == (1, 1)
     assert compare(one, other).named == ["missing memo"]
     assert list(gaps(one)) == []
+
+
+def test_marks_and_vectors_that_differ_are_named(tmp_path: Path) -> None:
+    one, other = written(tmp_path / "one"), written(tmp_path / "two")
+    embedder = HashingEmbedder()
+    writer = EmbeddedWriter(tmp_path / "two", embedder_name=embedder.name, dimensions=embedder.dimensions)
+    writer.mark_duplicates({"memo": "solaris"})
+    changed = next(item for item in other.export() if item.document.id == "solaris")
+    assert changed.vectors is not None
+    writer.replace([IndexedDocument(document=changed.document, chunks=changed.chunks, vectors=-changed.vectors)])
+    writer.close()
+
+    found = compare(one, EmbeddedRetriever(tmp_path / "two"))
+
+    assert (found.other_marks, found.other_vectors, found.different) == (1, 1, 0)
+    assert found.named == ["other vectors solaris", "marked otherwise memo"]
+    assert not found.is_same
