@@ -39,6 +39,7 @@ from retrievers.servers.mapping import mapping_of, settings_of
 from retrievers.servers.opening import connect
 from retrievers.servers.retriever import ServerRetriever
 from retrievers.servers.rows import Row, routing_of, text_rows, vector_rows, whole_record
+from retrievers.settings import Settings
 from retrievers.testing import chunked, document
 from retrievers.types import IndexedDocument, Matrix
 
@@ -46,6 +47,7 @@ ENGINES = ("embedded", "opensearch", "elasticsearch")
 WAYS = ("search", "vector_search", "hybrid_search")
 AT_ONCE = 100
 PAGES = 20_000
+PATIENT = Settings.of({"server": {"timeout_seconds": 600}})  # a busy machine is slow, and that is measured
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,11 @@ def bench_engine(url: str, count: int, source: Sequence[str], asked: Asked, roun
     """Load, disk and searches of one engine."""
     recorded = RecordedEmbedder(name=asked.embedder.name, dimensions=DIMENSIONS)
     begin, cpu = time.perf_counter(), time.process_time()
-    chunks = load(open_writer(url, embedder=recorded), indexed(count, source, Vectors(7)))
+    chunks = load(open_writer(url, embedder=recorded, settings=PATIENT), indexed(count, source, Vectors(7)))
     seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     print(f"  load                  {seconds:.0f} s, {chunks / seconds:,.0f} chunks/s; {cpu:.0f} CPU s on this side")
     print(f"  disk                  {disk(url) / 1e6:,.0f} MB")
-    retriever = open_retriever(url, embedder=lambda: embedder_of(asked))
+    retriever = open_retriever(url, embedder=lambda: embedder_of(asked), settings=PATIENT)
     for name in WAYS:
         call = getattr(retriever, name)
         print(f"  {name:21} {timed(call, asked.queries[:rounds])}")
@@ -103,7 +105,7 @@ def disk(url: str) -> float:
     if "://" not in url:
         return sum(file.stat().st_size for file in Path(url).rglob("*") if file.is_file())
     address = parse_url(url)
-    dialect = connect(address)
+    dialect = connect(replace(address, timeout_seconds=600))
     found = dialect.request("GET", f"/{address.index}/_stats/store")
     dialect.close()
     return float(found["_all"]["primaries"]["store"]["size_in_bytes"])
@@ -138,7 +140,7 @@ def client_of(url: str) -> tuple[Any, Raw, Any]:
     if address.engine == "opensearch":
         import opensearchpy
 
-        client: Any = opensearchpy.OpenSearch(hosts=[node], pool_maxsize=16)
+        client: Any = opensearchpy.OpenSearch(hosts=[node], pool_maxsize=16, timeout=600)
 
         def by_opensearch(method: str, path: str, given: Mapping[str, Any]) -> object:
             body = b"\n".join(given["lines"]) + b"\n" if "lines" in given else given.get("body")
@@ -148,7 +150,7 @@ def client_of(url: str) -> tuple[Any, Raw, Any]:
     import elasticsearch
     import elasticsearch.helpers
 
-    client = elasticsearch.Elasticsearch(node)
+    client = elasticsearch.Elasticsearch(node, request_timeout=600)
 
     def by_elasticsearch(method: str, path: str, given: Mapping[str, Any]) -> object:
         kind = "application/x-ndjson" if "lines" in given else "application/json"
@@ -162,7 +164,7 @@ def client_of(url: str) -> tuple[Any, Raw, Any]:
 def bench_latency(url: str, asked: Asked, rounds: int) -> None:
     """Each search, and right after it the requests that it sent, raw."""
     address = parse_url(url)
-    listening: Any = Listening(connect(address))
+    listening: Any = Listening(connect(replace(address, timeout_seconds=600)))
     retriever = ServerRetriever(listening, address.index, embedder=lambda _: asked.embedder)
     _, raw, _ = client_of(url)
     for name in WAYS:
@@ -188,7 +190,7 @@ def bench_latency(url: str, asked: Asked, rounds: int) -> None:
 
 def bench_at_once(url: str, asked: Asked) -> None:
     """Many threads, one retriever."""
-    retriever = open_retriever(url, embedder=lambda: embedder_of(asked))
+    retriever = open_retriever(url, embedder=lambda: embedder_of(asked), settings=PATIENT)
     queries = list(islice(chain.from_iterable([asked.queries] * 10), 3 * AT_ONCE))
     begin = time.perf_counter()
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -200,7 +202,7 @@ def bench_at_once(url: str, asked: Asked) -> None:
 def bench_bulk(url: str, rows: Sequence[tuple[str, Row]], rounds: int) -> None:
     """The same rows through our bulk and through the client's own parallel one, by turns."""
     address = parse_url(url)
-    dialect = connect(address)
+    dialect = connect(replace(address, timeout_seconds=600))
     client, _, helpers = client_of(url)
     index = f"{address.index}-bulk"
 
@@ -254,10 +256,10 @@ def bench_memory(url: str) -> None:
     text = "".join(f"Page {number:05d} of the log: the ferry came, and the fog was thick. " for number in range(PAGES))
     length = len(text) // PAGES
     item = replace(document("the-log", text), pages=tuple(range(0, len(text), length)))
-    writer = open_writer(url, embedder=RecordedEmbedder(name="drawn", dimensions=DIMENSIONS))
+    writer = open_writer(url, embedder=RecordedEmbedder(name="drawn", dimensions=DIMENSIONS), settings=PATIENT)
     writer.replace([IndexedDocument(document=item, chunks=chunked(item))])
     writer.close()
-    reader: Any = open_retriever(url, embedder="none")
+    reader: Any = open_retriever(url, embedder="none", settings=PATIENT)
     reader.read_pages("the-log", 1, 2)
     before = anonymous()
     draws = np.random.default_rng(1).integers(1, PAGES, 200).tolist()
@@ -282,7 +284,7 @@ def server_url(engine: str) -> str:
 def remove(url: str) -> None:
     """Take away what was made on a server."""
     address = parse_url(url)
-    dialect = connect(address)
+    dialect = connect(replace(address, timeout_seconds=600))
     for name in dialect.request("GET", f"/{address.index}*/_alias", params={"expand_wildcards": "all"}):
         dialect.request("DELETE", f"/{name}")
     dialect.close()
