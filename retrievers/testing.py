@@ -8,8 +8,8 @@
             return MyRetriever(documents=CORPUS)
 
 `RetrieverContract` asks what the four methods promise, and what each capability promises where the retriever has it.
-`MandatoryFilterContract` tries to get around a filter that must hold; `retrievers.testing_duplicates.DuplicatesContract`
-marks near-duplicates.
+`MandatoryFilterContract` tries to get around a filter that must hold; `DuplicatesContract` in
+`retrievers.testing_duplicates` marks near-duplicates.
 `WriterContract` writes through an `IndexWriter` and reads back; `EmbedderContract` holds an embedder to its word.
 """
 # ruff: noqa: D102 - a test's name is its docstring
