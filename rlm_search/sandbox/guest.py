@@ -109,7 +109,18 @@ class Page(Document):
 
 
 class Table(list[Any]):
-    """A list of records that prints as a table, a record a line. Slices keep the type."""
+    """A list of records that prints as a table, a record a line. Slices keep the type.
+
+    What is known of it as a whole (`note`, `coverage`, `failed` …) are attributes; they are printed below it.
+    """
+
+    about: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        about = vars(self).get("about", {})
+        if name in about:
+            return about[name]
+        raise AttributeError(f"{type(self).__name__} has no {name!r}; {_has(about)}")
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> Any: ...
@@ -127,12 +138,12 @@ class Table(list[Any]):
         return type(self)(self)
 
     def __repr__(self) -> str:
-        if not self:
-            return f"no {type(self).__name__.lower()}"
         shown = self[:_ROWS_SHOWN]
         rest = len(self) - len(shown)
         more = [f"… and {rest} more; print a slice such as [{_ROWS_SHOWN}:{2 * _ROWS_SHOWN}]"] if rest else []
-        return "\n".join([*shown.rows(), *more])
+        about = vars(self).get("about", {})
+        told = [f"{name}: {_of_all(value)}" for name, value in about.items() if value not in ("", None, [], {})]
+        return "\n".join([*(shown.rows() or [f"no {type(self).__name__.lower()}"]), *more, *told])
 
     def rows(self) -> list[str]:
         """The lines of the table."""
@@ -203,11 +214,18 @@ def revive(value: dict[str, Any]) -> Any:
     if kind == "Failed":
         return Failed(str(value.get("reason", "")))
     if kind in _LISTS:
-        return _LISTS[kind](_item(kind, item) for item in value.get("items", ()))
+        return _table(kind, value)
     if kind in _RECORDS:
         del value[TAG]
         return _RECORDS[kind](value)
     return value  # a tag we do not know, perhaps from the corpus: just data
+
+
+def _table(kind: str, value: dict[str, Any]) -> Table:
+    table = _LISTS[kind](_item(kind, item) for item in value.get("items", ()))
+    if len(value) > 2:
+        table.about = {name: item for name, item in value.items() if name not in (TAG, "items")}
+    return table
 
 
 def _item(kind: str, item: Any) -> Any:
@@ -241,6 +259,17 @@ def page_words(pages: Any) -> str:
     if not isinstance(pages, list | tuple) or not pages:
         return ""
     return f"p.{pages[0]}" if len(pages) == 1 else f"p.{pages[0]}-{pages[-1]}"
+
+
+def _has(about: Mapping[str, Any]) -> str:
+    return f"it is a list, and has: {', '.join(about)}" if about else "it is a list of records"
+
+
+def _of_all(value: Any) -> str:
+    """Something known of a table as a whole, on a line; a table in it by its length and its first record."""
+    if isinstance(value, Table):
+        return f"{len(value)}, the first: {_row(value[0])}" if value else "none"
+    return short(value, 400) if not isinstance(value, str) else fold(value, 400)
 
 
 def _score(score: Any) -> str:

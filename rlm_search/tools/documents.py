@@ -58,7 +58,7 @@ class DocumentTools:
             "page_count": len(document.pages),
             "language": document.language,
             "metadata": dict(document.metadata),
-            "note": "" if end == total else _cut(doc_id, end, total, len(document.pages)),
+            "note": "" if end == total else read_on(doc_id, end, total, len(document.pages)),
         }
 
     def es_read(self, doc_id: str, start: int, end: int) -> Span:
@@ -97,18 +97,7 @@ class DocumentTools:
             raise ToolError(f"es_get: these pages have more than {MAX_CHARACTERS:,} characters; ask for fewer")
         for page in found:
             self._record(doc_id, page.start, page.end, [page.number], started)
-        items = [
-            {
-                "doc_id": doc_id,
-                "number": page.number,
-                "label": page.label,
-                "start": page.start,
-                "end": page.end,
-                "text": page.text,
-            }
-            for page in found
-        ]
-        return {"__type__": "Pages", "items": items}
+        return {"__type__": "Pages", "items": [page_row(page) for page in found]}
 
     def _no_pages(self, doc_id: str, wanted: int | str | list[int]) -> str:
         number = len(self._documents.whole(doc_id).pages)
@@ -122,6 +111,18 @@ class DocumentTools:
         self._run.read(
             DocumentRead(doc_id=doc_id, start=start, end=end, pages=pages, seconds=time.monotonic() - started)
         )
+
+
+def page_row(page: Page) -> dict[str, Any]:
+    """A page as data for the REPL."""
+    return {
+        "doc_id": page.doc_id,
+        "number": page.number,
+        "label": page.label,
+        "start": page.start,
+        "end": page.end,
+        "text": page.text,
+    }
 
 
 def _ranges(wanted: int | str | list[int]) -> Sequence[tuple[int, int]]:
@@ -141,7 +142,8 @@ def _ranges(wanted: int | str | list[int]) -> Sequence[tuple[int, int]]:
     return ranges
 
 
-def _cut(doc_id: str, end: int, total: int, pages: int) -> str:
+def read_on(doc_id: str, end: int, total: int, pages: int) -> str:
+    """How to go on reading a document that was given in part."""
     by_page = f" or es_get({doc_id!r}, pages='10-12') of 1 to {pages}" if pages else ""
     return (
         f"content holds the first {end:,} of {total:,} characters; "
