@@ -32,6 +32,7 @@ from bench.embed import bare, bare_session
 from ingest import sources, stages
 from ingest.journal import Journal
 from ingest.pipeline import IngestRun
+from ingest.readers import Reader
 from ingest.settings import usable_cpus
 from ingest.types import ParsedFile
 from ingest.workers import WorkerPool
@@ -120,7 +121,9 @@ def run(archive: Path, index: Path, embedder: Embedder | None) -> IngestRun:
     )
     with Journal(index / "journal.db") as journal, WorkerPool(CPUS) as pool:
         journal.begin_run("")
-        ingest = IngestRun(writer=writer, journal=journal, pool=pool, reader=stages.version(), embedder=embedder)
+        ingest = IngestRun(
+            writer=writer, journal=journal, pool=pool, reader=Reader(common=stages.version()), embedder=embedder
+        )
         ingest.run(files(archive))
     writer.close()
     return ingest

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ingest.signals import Signals
     from retrievers.settings import Settings
 
-COMMANDS = ("run", "status", "failures", "retry", "forget")
+COMMANDS = ("run", "status", "failures", "retry", "forget", "reembed")
 _OWN_OPTIONS = ("--help", "-h", "--version")
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -184,6 +184,19 @@ def retry(kinds: Sequence[str], **given: Any) -> int:
 
     _check_usage((), given)
     return _finish(run_failed(kinds, options=_options_of(given)), given)
+
+
+@cli.command(context_settings=_CONTEXT, short_help="Make all vectors anew with another embedder.")
+@_options(_INDEX, *_RUNNING)
+def reembed(**given: Any) -> int:
+    """Make all vectors anew with another embedder, from the text that the index holds; no file is read.
+
+    They are made beside the index, which answers as before until all are there. A run that was stopped goes on.
+    """
+    from ingest.commands import reembed as run_reembed
+
+    _check_usage((), given)
+    return _finish(run_reembed(options=_options_of(given)), given)
 
 
 @cli.command(context_settings=_CONTEXT, short_help="What the index holds, and how far a run is.")

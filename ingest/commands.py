@@ -6,24 +6,26 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from ingest import passwords, stages, state, syncing, watching
+from ingest import passwords, reembedding, state, syncing, watching
 from ingest.addresses import url_of
 from ingest.causes import group
 from ingest.confining import confinement_of, folders_of, notes_of
 from ingest.entries import FailedFile
-from ingest.estimate import Estimate, estimate, known_to
+from ingest.estimate import Estimate, estimate
 from ingest.facts import Facts, open_facts
 from ingest.finding import Finding, failed_files, folders_to_sync
 from ingest.forgetting import Forgotten, forget
-from ingest.looking import look, open_whole
+from ingest.looking import known_to, look, open_whole
 from ingest.members import MemberCounts
 from ingest.parsers import elements, ocr
 from ingest.pipeline import IngestRun
 from ingest.progress import Progress, Silent
+from ingest.reading import reader_of
 from ingest.relocating import relocate
 from ingest.report import IndexCounts, IngestReport, Tally
 from ingest.settings import IngestSettings, cache_folder, usable_cpus
@@ -34,7 +36,7 @@ from ingest.types import Confinement, Failure, Limits, ParserOptions, SourceFile
 from ingest.workers import WorkerPool
 from ingest.writing import Batching, tell_the_rest
 from retrievers import registry
-from retrievers.errors import IndexLocked
+from retrievers.errors import ConfigError, IndexLocked
 from retrievers.protocols import Embedder, MarksDuplicates, RetrieverProtocol, Scans
 from retrievers.settings import EmbedderSettings, IndexSettings, Settings
 
@@ -124,9 +126,10 @@ def estimate_paths(paths: Sequence[str | Path], *, options: Options) -> Estimate
         SourceError: a path is missing.
     """
     table = options.settings.table("ingest", IngestSettings)
-    found = _finding(paths, options).files()
+    find = _finding(paths, options)
+    found = find.files()
     embedder = _embedder(options, rebuild=False)
-    known = known_to(state.journal_path(options.url), _reader(table))
+    known = known_to(options.url, options.settings, reader_of(table), find.roots())
     with closing_of(embedder), open_facts(table) as facts, known as is_known:
         return estimate(
             facts.added(found),
@@ -141,6 +144,21 @@ def _finding(paths: Sequence[str | Path], options: Options) -> Finding:
     table = options.settings.table("ingest", IngestSettings)
     own = state.folders_of(options.url)
     return Finding(paths, table, own, listed=options.listed, is_null=options.is_null)
+
+
+def reembed(*, options: Options) -> IngestReport:
+    """Make all vectors of the index anew with another embedder; readers see the old ones until the end.
+
+    Raises:
+        ConfigError: no embedder is named, or there is no index.
+    """
+    state.require_index(options.url, options.settings)
+    if not options.settings.table("embedder", EmbedderSettings).spec:
+        raise ConfigError("which embedder is to make the vectors?", hint="name it: --embedder SPEC")
+    embedder = _embedder(options, rebuild=True)
+    reembedding.complete_ledger(options.url, options.settings)
+    copy_text = partial(reembedding.copy_text, options.url, options.settings)
+    return _run(iter(()), options, embedder, open_rebuilt(options.url, embedder, options.settings), prepare=copy_text)
 
 
 def run_failed(kinds: Sequence[str], *, options: Options) -> IngestReport:
@@ -184,6 +202,7 @@ def _run(
     count: Callable[[], int] | None = None,
     roots: Sequence[Path] = (),
     synced: Sequence[Path] = (),
+    prepare: Callable[[OpenIndex], None] = lambda _: None,
 ) -> IngestReport:
     table = options.settings.table("ingest", IngestSettings)
     with (
@@ -192,6 +211,7 @@ def _run(
         opened as index,
         Spool(file_bytes=table.file_size_mb << 20) as spool,
     ):
+        prepare(index)
         relocate(roots, index.journal)
         syncing.check_roots(synced, index)
         index.journal.begin_run(embedder.name if embedder else "")
@@ -207,7 +227,7 @@ def _run(
                 writer=index.writer,
                 journal=index.journal,
                 pool=pool,
-                reader=_reader(table),
+                reader=reader_of(table),
                 embedder=embedder,
                 batching=Batching(documents=table.flush_documents, seconds=table.flush_seconds),
                 progress=progress,
@@ -277,16 +297,6 @@ def parser_options(table: IngestSettings, given_passwords: Sequence[str] = ()) -
         archive_ratio=table.archive_ratio,
         archive_bytes=table.archive_mb << 20,
     )
-
-
-def _reader(table: IngestSettings) -> str:
-    """Names how files are read: with another name, every file is read again."""
-    read_anew = f" ocr-{'+'.join(table.ocr_languages)}" if table.ocr == "always" else ""
-    sketched = " sketches" if table.near_duplicates else ""
-    by_extra = elements.described(table.unstructured)
-    named = (table.id_field, table.title_field, *table.text_field)
-    fields = f" fields-{'+'.join(named)}" if any(named) else ""
-    return f"{stages.version()} tokens-{table.max_tokens}{read_anew}{sketched}{by_extra}{fields}"
 
 
 def _count_ahead(tally: Tally, count: Callable[[], int] | None) -> None:

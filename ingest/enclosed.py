@@ -17,7 +17,7 @@ from ingest import parsers
 from ingest.errors import ParseError
 from ingest.identity import storable
 from ingest.sources import printable
-from ingest.types import INSIDE, Enclosed, Entered, MemberFailed, Parsed, ParserOptions, SourceFile
+from ingest.types import INSIDE, Enclosed, Entered, MemberFailed, Parsed, ParserOptions, ReadAs, SourceFile
 
 _PIECE_BYTES = 1 << 20
 _MEMBER_BYTES = 16 << 20  # so much is no bomb, however small it was packed
@@ -44,7 +44,7 @@ class Place:
     parent: str = ""
 
 
-Item: TypeAlias = tuple[Parsed, SourceFile, Place] | Entered | MemberFailed
+Item: TypeAlias = tuple[Parsed, SourceFile, Place] | Entered | ReadAs | MemberFailed
 
 
 class _Spent(ParseError):
@@ -77,7 +77,8 @@ class Walk:
         return self._read(self._file, Place(), self._file.begin)
 
     def _read(self, file: SourceFile, place: Place, begin: tuple[int, ...]) -> Iterator[Item]:
-        parse = parsers.parser_for(file.path, self._options)
+        name, parse = parsers.chosen(file.path, self._options)
+        yield ReadAs(format=name)
         holder: Parsed | None = None
         for number, item in enumerate(parse(file.path, self._options)):
             is_done = bool(begin) and number < begin[0]

@@ -37,6 +37,7 @@ class FileEnd:
     documents: int
     pages: int
     warnings: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
     seconds: float = 0.0
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 
 import msgspec
 
-from ingest.entries import DONE
-from ingest.journal import path_key
 from ingest.report import duration, format_of, size
 from ingest.types import Failure, SourceFile
 
@@ -104,26 +99,6 @@ def _extrapolate(total: Estimate, processors: int, dimensions: int) -> None:
 
 def _text_share(name: str) -> float:
     return 0.0 if name in _NO_TEXT else _TEXT_SHARE.get(name, 1.0)
-
-
-@contextmanager
-def known_to(journal: Path, reader: str) -> Iterator[Callable[[SourceFile], bool]]:
-    """Whether a file was read before by this reader, as a journal says that is only looked at."""
-    if not journal.exists():
-        yield lambda _: False
-        return
-
-    def is_known(file: SourceFile) -> bool:
-        with suppress(sqlite3.Error):
-            row = db.execute(
-                "SELECT state FROM files WHERE path = ? AND fingerprint = ? AND reader = ?",
-                (path_key(file.path), file.fingerprint, reader),
-            ).fetchone()
-            return row is not None and row[0] in {*DONE, "failed"}
-        return False
-
-    with closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)) as db:
-        yield is_known
 
 
 def lines(total: Estimate) -> Iterator[str]:

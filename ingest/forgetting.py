@@ -10,6 +10,7 @@ import msgspec
 from ingest import stages
 from ingest.errors import SourceError
 from ingest.journal import Journal
+from ingest.readers import Reader
 from ingest.state import OpenIndex
 from ingest.writing import BatchedWriter, tell_the_rest
 
@@ -71,7 +72,7 @@ def forget_files(paths: Iterable[bytes], index: OpenIndex) -> int:
 
 
 def _flush(index: OpenIndex, drop: Callable[[], Iterable[str]]) -> None:
-    batched = BatchedWriter(index.writer, index.journal, reader=stages.version())
+    batched = BatchedWriter(index.writer, index.journal, reader=Reader(common=stages.version()))
     batched.put_right()
     batched.forget(drop)
     batched.flush()

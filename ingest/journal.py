@@ -21,6 +21,7 @@ from ingest.entries import DONE, Claim, FailedFile, FileEnd, RunRecord
 from ingest.holdings import HOLDINGS_SCHEMA, Holdings
 from ingest.ledger import LEDGER_SCHEMA, Ledger
 from ingest.near_duplicates import NEAR_DUPLICATES_SCHEMA, NearDuplicates
+from ingest.readers import ALL, Reader, joined
 from ingest.types import Failure, SourceFile
 
 _VERSION = 3
@@ -112,16 +113,17 @@ class Journal:
 
     # --- files ------------------------------------------------------------------------------------------------------
 
-    def claim(self, file: SourceFile, reader: str) -> Claim:
+    def claim(self, file: SourceFile, reader: Reader) -> Claim:
         """Take a file in hand, unless it was done before with the same content and by the same reader.
 
         Args:
             file: as found.
-            reader: version of parsers and chunker; another one reads every file again.
+            reader: the versions of parsers and chunker; where one has changed that concerns the file, it is read again.
         """
         path = path_key(file.path)
         row = self._execute(
-            "SELECT source, fingerprint, size, state, reader, run, transient FROM files WHERE path = ?", (path,)
+            "SELECT source, fingerprint, size, state, reader, formats, run, transient FROM files WHERE path = ?",
+            (path,),
         ).fetchone()
         if row is None:
             self._execute(
@@ -129,10 +131,10 @@ class Journal:
                 (path, file.source, file.fingerprint, file.size, self.run),
             )
             return Claim(file=file)
-        source, fingerprint, size, state, read_by, run, transient = row
+        source, fingerprint, size, state, read_by, formats, run, transient = row
         if run == self.run:
             return Claim(file=file, again=True)
-        if read_by == reader and (state in DONE or (state == "failed" and not transient)):
+        if read_by == reader.stamp(formats) and (state in DONE or (state == "failed" and not transient)):
             if fingerprint == file.fingerprint:
                 return Claim(file=file, known=state)
             is_told_the_same = fingerprint.partition("+")[2] == file.fingerprint.partition("+")[2]
@@ -156,6 +158,14 @@ class Journal:
         )
         return Claim(file=_named(file, source))
 
+    def leaves_alone(self, file: SourceFile, reader: Reader) -> bool:
+        """It was read, or has failed, and neither it nor what it is read with has changed."""
+        row = self._execute(
+            "SELECT state, reader, formats FROM files WHERE path = ? AND fingerprint = ?",
+            (path_key(file.path), file.fingerprint),
+        ).fetchone()
+        return row is not None and row[0] in {*DONE, "failed"} and row[1] == reader.stamp(row[2])
+
     def _is_same(self, path: bytes, file: SourceFile) -> bool:
         """It was touched or copied, and its bytes are what they were: cheaper to see than to read it again."""
         content_hash = self.holdings.hash_of_whole(path)
@@ -171,16 +181,17 @@ class Journal:
         """Documents of this file are arriving: what it held in earlier runs is out of date when it has ended."""
         self._execute("UPDATE files SET generation = ? WHERE path = ?", (self.run, path))
 
-    def finish(self, end: FileEnd, reader: str) -> None:
+    def finish(self, end: FileEnd, reader: Reader) -> None:
         """A file was read and its documents are written; what failed inside it before stands no longer."""
         path = path_key(end.file.path)
         self._execute(f"DELETE FROM files WHERE {_INSIDE} AND run < ?", (*inside(path), self.run))  # noqa: S608 - a constant
         self._execute(
-            "UPDATE files SET state = ?, reader = ?, kind = '', stage = '', message = '', hint = '', transient = 0,"
-            " attempts = 0, documents = ?, pages = ?, warnings = ?, seconds = ? WHERE path = ?",
+            "UPDATE files SET state = ?, reader = ?, formats = ?, kind = '', stage = '', message = '', hint = '',"
+            " transient = 0, attempts = 0, documents = ?, pages = ?, warnings = ?, seconds = ? WHERE path = ?",
             (
                 "empty" if end.empty else "text",
-                reader,
+                reader.stamp(joined(end.formats)),
+                joined(end.formats),
                 end.documents,
                 end.pages,
                 ",".join(sorted(set(end.warnings))),
@@ -189,14 +200,15 @@ class Journal:
             ),
         )
 
-    def fail(self, failure: Failure, reader: str) -> None:
+    def fail(self, failure: Failure, reader: Reader) -> None:
         """A file could not be had; counts an attempt. A folder that could not be listed is kept in the same way."""
         state = "unsupported" if failure.kind == "unsupported" else "failed"
         fingerprint, size = (failure.file.fingerprint, failure.file.size) if failure.file else ("", 0)
         self._execute(
-            "INSERT INTO files(path, source, fingerprint, size, state, reader, run, kind, stage, message, hint,"
-            " transient, attempts, seconds) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)"
-            " ON CONFLICT(path) DO UPDATE SET state = excluded.state, reader = excluded.reader, run = excluded.run,"
+            "INSERT INTO files(path, source, fingerprint, size, state, reader, formats, run, kind, stage, message,"
+            " hint, transient, attempts, seconds) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)"
+            " ON CONFLICT(path) DO UPDATE SET state = excluded.state, reader = excluded.reader,"
+            " formats = excluded.formats, run = excluded.run,"
             " kind = excluded.kind, stage = excluded.stage, message = excluded.message, hint = excluded.hint,"
             " transient = excluded.transient, attempts = attempts + 1, seconds = excluded.seconds",
             (
@@ -205,7 +217,8 @@ class Journal:
                 fingerprint,
                 size,
                 state,
-                reader,
+                reader.stamp(ALL),
+                ALL,
                 self.run,
                 failure.kind,
                 failure.stage,

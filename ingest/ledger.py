@@ -20,7 +20,7 @@ import msgspec
 
 from ingest.errors import JournalError
 from ingest.sketches import buckets_of
-from retrievers.protocols import KeepsLedger
+from retrievers.protocols import HasLedger, KeepsLedger
 from retrievers.types import LedgerEntry
 
 Execute: TypeAlias = Callable[[str, Sequence[Any]], sqlite3.Cursor]
@@ -151,6 +151,11 @@ class Ledger:
             self._take(entry)
             heard.add(entry.author)
         return frozenset(heard)
+
+    def hear_all(self, ledger: HasLedger) -> None:
+        """Say what the ledger says, and nothing else."""
+        self._clear()
+        self.hear(ledger.read_ledger({}))
 
     def catch_up(self, writer: KeepsLedger) -> frozenset[str]:
         """Make the journal say what the index holds, whoever wrote it.

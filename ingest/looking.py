@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.journal import Journal
+from ingest.readers import Reader
+from ingest.relocating import relocate
 from ingest.report import IndexCounts
-from ingest.state import is_locked, journal_path
+from ingest.state import has_index, is_locked, journal_path
+from ingest.types import SourceFile
 from retrievers import registry
 from retrievers.protocols import Describes, HasLedger, RetrieverProtocol
 from retrievers.settings import Settings
@@ -31,7 +34,7 @@ def look(url: str, settings: Settings | None) -> Iterator[Journal]:
                 return
     with tempfile.TemporaryDirectory(prefix="rlm-search-") as folder, Journal(Path(folder) / "journal.db") as journal:
         with _ledger(url, settings) as ledger, journal.transaction():
-            journal.ledger.hear(ledger.read_ledger({}))
+            journal.ledger.hear_all(ledger)
             held = counts_of(url, journal, settings)
             if held.chunks and held.vectors == held.chunks:
                 journal.holdings.mark_all_vectors(except_for=())
@@ -41,6 +44,20 @@ def look(url: str, settings: Settings | None) -> Iterator[Journal]:
 def _is_current(journal: Journal, url: str, settings: Settings | None) -> bool:
     with _ledger(url, settings) as ledger:
         return journal.ledger.ends() == ledger.ledger_ends()
+
+
+@contextmanager
+def known_to(
+    url: str, settings: Settings | None, reader: Reader, roots: Sequence[Path]
+) -> Iterator[Callable[[SourceFile], bool]]:
+    """Whether a file below the roots would be left alone by this reader; nothing is changed by asking."""
+    if not has_index(url, settings):
+        yield lambda _: False
+        return
+    with look(url, settings) as journal:
+        if journal.path != journal_path(url):
+            relocate(roots, journal)
+        yield lambda file: journal.leaves_alone(file, reader)
 
 
 def counts_of(url: str, journal: Journal, settings: Settings | None) -> IndexCounts:

@@ -29,6 +29,7 @@ from ingest.entries import FileEnd
 from ingest.journal import Journal, path_key
 from ingest.missing import MissingVectors
 from ingest.progress import Progress, Silent
+from ingest.readers import Reader
 from ingest.report import Tally
 from ingest.snapshot import snapshot
 from ingest.spool import Spool
@@ -77,6 +78,7 @@ class _Partial:
     characters: int = 0
     seconds: float = 0.0
     warnings: set[str] = field(default_factory=set)
+    formats: set[str] = field(default_factory=set)
 
 
 class IngestRun:
@@ -86,7 +88,7 @@ class IngestRun:
         writer: the index; this run is its only user, from the thread that calls `run`.
         journal: open; the run is entered there.
         pool: worker processes; closed by the caller.
-        reader: version of parsers and chunker.
+        reader: versions of parsers and chunker.
         embedder: None writes text only.
         batching: how much is written between two flushes.
         progress: shown the counts several times a second, and told of failures.
@@ -101,7 +103,7 @@ class IngestRun:
         writer: IndexWriter,
         journal: Journal,
         pool: Pool,
-        reader: str,
+        reader: Reader,
         embedder: Embedder | None = None,
         batching: Batching | None = None,
         progress: Progress | None = None,
@@ -247,6 +249,7 @@ class IngestRun:
         partial.pages += parsed.pages
         partial.characters += sum(len(item.document.text) for item in parsed.documents)
         partial.seconds += parsed.seconds
+        partial.formats.update(parsed.formats)
         partial.warnings.update(warned.kind for warned in parsed.warnings)
         if parsed.last:
             del self._partials[path]
@@ -257,6 +260,7 @@ class IngestRun:
                     documents=partial.documents,
                     pages=partial.pages,
                     warnings=tuple(partial.warnings),
+                    formats=tuple(partial.formats),
                     seconds=partial.seconds,
                 )
             )

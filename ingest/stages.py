@@ -16,7 +16,7 @@ from ingest.language import identifier, language_of
 from ingest.parsers import elements
 from ingest.protocols import Chunker
 from ingest.sketches import sketch_of
-from ingest.types import Entered, MemberFailed, Parsed, ParserOptions, SourceFile, Warned
+from ingest.types import Entered, MemberFailed, Parsed, ParserOptions, ReadAs, SourceFile, Warned
 from ingest.worker import Item, Task
 from retrievers.types import Chunk, Document, IndexedDocument, MetadataValue
 
@@ -33,7 +33,7 @@ _MESSAGES = {
 
 
 def version() -> str:
-    """Names what is done to a file; changes whenever the same file would be read differently."""
+    """Names what is done to every file; changes whenever all would be read differently."""
     return f"stages-{_STAGES_VERSION} parsers-{parsers.version()} chunker-{chunkers.VERSION}"
 
 
@@ -61,7 +61,7 @@ def reader(
 
     def read(file: SourceFile) -> Iterator[Item]:
         for item in Walk(file, options, id_of).items():
-            if isinstance(item, Entered | MemberFailed):
+            if isinstance(item, Entered | ReadAs | MemberFailed):
                 yield item
                 continue
             parsed, lies_in, place = item

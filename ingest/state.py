@@ -103,6 +103,17 @@ def own_embedder_spec(url: str, settings: Settings | None = None) -> str:
     )
 
 
+def has_index(url: str, settings: Settings | None = None) -> bool:
+    """There is an index to go on with."""
+    if not is_server(url):
+        return _has_manifest(Path(url))
+    try:
+        recorded_embedder(url, settings)
+    except IndexMissing:
+        return False
+    return True
+
+
 def folders_of(url: str) -> tuple[Path, ...]:
     """Folders that belong to the index: never read as sources."""
     if is_server(url):

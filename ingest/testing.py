@@ -111,13 +111,13 @@ class InlinePool:
         for line in text.splitlines():
             name, _, content = line.partition(" ")
             item = indexed(name, content, source=f"{file.source}#{name}", own_name=True)
-            yield ParsedFile(file=file, documents=[item], last=False)
-        yield ParsedFile(file=file, documents=[], bytes_read=file.size)
+            yield ParsedFile(file=file, documents=[item], formats=["lines"], last=False)
+        yield ParsedFile(file=file, documents=[], formats=["lines"], bytes_read=file.size)
 
     def _whole(self, file: SourceFile, text: str) -> ParsedFile:
         item = indexed(file.path.stem, text, source=file.source)
         warnings = [] if text.strip() else [Warned(source=file.source, kind="empty")]
-        return ParsedFile(file=file, documents=[item], warnings=warnings, bytes_read=file.size)
+        return ParsedFile(file=file, documents=[item], warnings=warnings, formats=["text"], bytes_read=file.size)
 
 
 def indexed(name: str, text: str, *, source: str, own_name: bool = False) -> IndexedDocument:

@@ -130,6 +130,13 @@ class Entered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAs:
+    """The file in hand, or one inside it, is of this format."""
+
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberFailed:
     """A file inside another could not be read; the others go on."""
 
@@ -222,12 +229,14 @@ class ParsedFile:
         seconds: CPU seconds that the worker spent on this piece.
         bytes_read: size of the file, on its last piece, else 0.
         failures: files inside it that could not be read.
+        formats: of the file and of what was read inside it, up to here.
     """
 
     file: SourceFile
     documents: Sequence[IndexedDocument]
     warnings: Sequence[Warned] = ()
     failures: Sequence[Failure] = ()
+    formats: Sequence[str] = ()
     seconds: float = 0.0
     bytes_read: int = 0
     last: bool = True

@@ -124,6 +124,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
     seconds: float
     last: bool
     failed: Sequence[MemberFailed] = ()
+    formats: Sequence[str] = ()
 
     def outcome(self, file: SourceFile) -> ParsedFile:
         """As the pool hands it out."""
@@ -132,6 +133,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
             documents=[read.unpack() for read in self.documents],
             warnings=self.warnings,
             failures=[failed.outcome(file) for failed in self.failed],
+            formats=self.formats,
             seconds=self.seconds,
             bytes_read=file.size if self.last else 0,
             last=self.last,

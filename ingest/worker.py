@@ -20,10 +20,10 @@ from ingest import wire
 from ingest.errors import DocumentFailed
 from ingest.heartbeat import hearing
 from ingest.parsers import plugin_folders
-from ingest.types import Confinement, Entered, FailureKind, Limits, MemberFailed, SourceFile, Warned
+from ingest.types import Confinement, Entered, FailureKind, Limits, MemberFailed, ReadAs, SourceFile, Warned
 from retrievers.types import IndexedDocument
 
-Item: TypeAlias = tuple[IndexedDocument, tuple[Warned, ...]] | Entered | MemberFailed
+Item: TypeAlias = tuple[IndexedDocument, tuple[Warned, ...]] | Entered | ReadAs | MemberFailed
 Task: TypeAlias = Callable[[SourceFile], Iterable[Item]]
 """What a worker does with a file: yields its documents, each with what is to be said about it."""
 
@@ -123,6 +123,8 @@ def pieces(items: Iterable[Item]) -> Iterator[wire.Piece | Entered]:
                 if not portion.is_empty:
                     yield portion.taken()
                 yield item
+            elif isinstance(item, ReadAs):
+                portion.formats.add(item.format)
             elif isinstance(item, MemberFailed):
                 portion.failed.append(_member_failed(item))
             else:
@@ -141,6 +143,7 @@ class _Portion:
 
     def __init__(self) -> None:
         self._started = _seconds_used()
+        self.formats: set[str] = set()
         self._clear()
 
     def _clear(self) -> None:
@@ -164,7 +167,7 @@ class _Portion:
 
     def taken(self, *, last: bool = False) -> wire.Piece:
         now = _seconds_used()
-        piece = wire.Piece(self._reads, self._warnings, now - self._started, last, self.failed)
+        piece = wire.Piece(self._reads, self._warnings, now - self._started, last, self.failed, sorted(self.formats))
         self._started = now
         self._clear()
         return piece

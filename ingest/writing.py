@@ -14,11 +14,13 @@ from ingest.entries import FileEnd
 from ingest.holdings import Wanted, Written
 from ingest.intents import Intents
 from ingest.journal import Journal, path_key
+from ingest.readers import Reader, joined
 from ingest.types import Failure, ParsedFile
 from retrievers.protocols import IndexWriter, KeepsLedger, MarksDuplicates, Refuses
 from retrievers.types import Chunk, IndexedDocument, Matrix
 
 _COMPARED_AT_ONCE = 500
+_NOTHING_READ: tuple[IndexedDocument | None, str] = (None, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +38,12 @@ class _Batch:
     characters: int = 0
     documents: int = 0
     keys: set[str] = field(default_factory=set)
-    arrived: dict[str, IndexedDocument] = field(default_factory=dict)
+    arrived: dict[str, tuple[IndexedDocument, str]] = field(default_factory=dict)
     ends: list[FileEnd] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     member_failures: list[Failure] = field(default_factory=list)
     vectors: list[str] = field(default_factory=list)
-    notes: list[tuple[bytes, IndexedDocument]] = field(default_factory=list)
+    notes: list[tuple[bytes, IndexedDocument, str]] = field(default_factory=list)
     drops: list[Callable[[], Iterable[str]]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -54,7 +56,7 @@ class BatchedWriter:
     Args:
         writer: the index; used from one thread only.
         journal: with a run begun.
-        reader: version of parsers and chunker.
+        reader: versions of parsers and chunker.
         ask_index: the journal may know less than the index, so ask before writing: a document that stands there as it
             should keeps its vectors.
     """
@@ -64,7 +66,7 @@ class BatchedWriter:
         writer: IndexWriter,
         journal: Journal,
         *,
-        reader: str,
+        reader: Reader,
         batching: Batching | None = None,
         ask_index: bool = False,
     ) -> None:
@@ -96,9 +98,10 @@ class BatchedWriter:
     def add(self, parsed: ParsedFile) -> None:
         """Take documents of a file; without `last`, more of it will follow."""
         path = path_key(parsed.file.path)
+        read_by = self._reader.stamp(joined(parsed.formats)) if parsed.documents else ""
         for item in parsed.documents:
             self._start()
-            self._batch.notes.append((path, item))
+            self._batch.notes.append((path, item, read_by))
             self._batch.characters += len(item.document.text)
             self._batch.documents += 1
 
@@ -230,14 +233,14 @@ class BatchedWriter:
     def _resolve(self, batch: _Batch) -> tuple[list[IndexedDocument], list[str]]:
         """What has to be written and removed, so that the index holds what the files hold."""
         holdings = self._journal.holdings
-        for path in {path for path, _ in batch.notes} | {path_key(end.file.path) for end in batch.ends}:
+        for path in {path for path, _, _ in batch.notes} | {path_key(end.file.path) for end in batch.ends}:
             self._journal.touch(path)
-        for path, item in batch.notes:
+        for path, item, read_by in batch.notes:
             key = holdings.note(path, item.document, self._journal.run)
             batch.keys.add(key)
             held = batch.arrived.get(key)
-            if held is None or item.document.source < held.document.source:
-                batch.arrived[key] = item
+            if held is None or item.document.source < held[0].document.source:
+                batch.arrived[key] = item, read_by
         for end in batch.ends:
             batch.keys |= holdings.drop_outdated(path_key(end.file.path), self._journal.run)
         for drop in batch.drops:
@@ -245,10 +248,13 @@ class BatchedWriter:
         documents: list[IndexedDocument] = []
         replaced: list[str] = []
         for key in sorted(holdings.with_rivals(batch.keys)):
-            documents += self._settle(key, batch.arrived.get(key), replaced)
+            arrived, read_by = batch.arrived.get(key, _NOTHING_READ)
+            documents += self._settle(key, arrived, read_by, replaced)
         return documents, sorted({id_ for id_ in replaced if not holdings.is_written_as(id_)})
 
-    def _settle(self, key: str, arrived: IndexedDocument | None, replaced: list[str]) -> Sequence[IndexedDocument]:
+    def _settle(
+        self, key: str, arrived: IndexedDocument | None, read_by: str, replaced: list[str]
+    ) -> Sequence[IndexedDocument]:
         holdings = self._journal.holdings
         wanted, written = holdings.wanted(key), holdings.written(key)
         if written and (wanted is None or wanted.document_id != written.document_id):
@@ -256,12 +262,12 @@ class BatchedWriter:
         if wanted is None:
             holdings.mark_removed(key)
             return ()
-        if _stands(wanted, written, self._reader if arrived else ""):
+        if _stands(wanted, written, read_by):
             return ()
         if arrived and arrived.document.id != wanted.document_id and not written:
             replaced.append(arrived.document.id)  # a crash may have left it under the name it would have alone
         if arrived and arrived.document.source == wanted.source:
-            return self._put(named(arrived, wanted), wanted, self._reader)
+            return self._put(named(arrived, wanted), wanted, read_by)
         held = self._held(wanted, written)
         if held and held.document.source == wanted.source:
             if written:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -25,8 +25,23 @@ class Copied:
     vectors: int = 0
 
 
+def as_it_is(item: IndexedDocument) -> IndexedDocument:
+    """Text and vectors."""
+    return item
+
+
+def without_vectors(item: IndexedDocument) -> IndexedDocument:
+    """Text alone, for an index with another embedder."""
+    return replace(item, vectors=None)
+
+
 def copy(
-    source: Exports, writer: IndexWriter, *, after: str = "", told: Callable[[Copied, str], None] | None = None
+    source: Exports,
+    writer: IndexWriter,
+    *,
+    after: str = "",
+    told: Callable[[Copied, str], None] | None = None,
+    made: Callable[[IndexedDocument], IndexedDocument] = as_it_is,
 ) -> Copied:
     """Write every document of an index to another; a copy that was stopped is made whole by another run.
 
@@ -35,12 +50,13 @@ def copy(
         writer: where to; flushed now and then, not closed.
         after: begin behind this id.
         told: hears after each flush how far it is, and the id of the last document.
+        made: what is written of each document.
 
     Raises:
         RetrieverError: either side gives up.
     """
     copied = Copied()
-    for batch in _batches(source.export(after=after)):
+    for batch in _batches(map(made, source.export(after=after))):
         writer.replace(batch)
         writer.flush()
         copied.documents += len(batch)

@@ -24,6 +24,7 @@ __all__ = [
     "FORMATS",
     "VERSION",
     "Format",
+    "chosen",
     "extension_of",
     "format_of",
     "load",
@@ -32,16 +33,22 @@ __all__ = [
     "plugins",
     "preload",
     "version",
+    "versions",
 ]
 
 VERSION = "4"
-"""Changes whenever a parser reads the same file differently."""
+"""Changes whenever files of all formats are read differently; what concerns one has a version in `formats`."""
 GROUP = "rlm_search.parsers"
 _LIBRARIES = ("pypdfium2.raw", "lxml.html", "charset_normalizer", "email.policy", "olefile", "puremagic")
 
 
 def parser_for(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Parser:
-    """The parser that reads this file.
+    """The parser that reads this file; raises as `chosen`."""
+    return chosen(path, options)[1]
+
+
+def chosen(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> tuple[str, Parser]:
+    """The name of a file's format, and the parser that reads it.
 
     Raises:
         UnsupportedFormat: there is none.
@@ -58,9 +65,8 @@ def parser_for(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Parser:
             raise
     else:
         if plugged is None or format_.name != "text":
-            return _parser_of(format_, options) if head else _Empty(format_.media_type)
-    parser: Parser = plugged.load()
-    return parser
+            return format_.name, _parser_of(format_, options) if head else _Empty(format_.media_type)
+    return extension_of(path), plugged.load()
 
 
 def _parser_of(format_: Format, options: ParserOptions) -> Parser:
@@ -88,9 +94,14 @@ def plugin_folders() -> list[str]:
 
 
 def version() -> str:
-    """Names the parsers, those of installed packages included."""
-    others = (f"{name}={entry.dist.version if entry.dist else ''}" for name, entry in sorted(plugins().items()))
-    return "+".join([VERSION, *others])
+    """Names what all parsers have in common, and those of installed packages."""
+    return "+".join([VERSION, *sorted(plugins())])
+
+
+def versions() -> dict[str, str]:
+    """The version of each format, those of installed packages included."""
+    others = {name: entry.dist.version if entry.dist else "" for name, entry in plugins().items()}
+    return {**others, **{format_.name: format_.version for format_ in FORMATS}}
 
 
 def load(format_: Format) -> Parser:

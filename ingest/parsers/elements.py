@@ -194,8 +194,3 @@ def _rows(table: Any) -> list[list[str]]:
         return [[table.text]]
     root = html.fragment_fromstring(table.metadata.text_as_html, create_parent=True)
     return [[" ".join(cell.text_content().split()) for cell in row] for row in root.iter("tr")]
-
-
-def described(formats: Sequence[str]) -> str:
-    """Names which formats are read so, and by which version: part of what says whether a file is read again."""
-    return f" unstructured-{version()}-{'+'.join(sorted(formats))}" if formats else ""

@@ -24,6 +24,7 @@ class Format(NamedTuple):
         parts: members that make a zip file one of these; a folder, which ends with `/`, if it is an Office file.
         streams: streams that make an OLE file (Office 97-2003, Outlook) one of these.
         detected: what `puremagic` calls such files: extensions with their dot.
+        version: changes whenever the parser reads the same file differently; then files of this format are read again.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Format(NamedTuple):
     parts: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     detected: tuple[str, ...] = ()
+    version: str = "1"
 
     @property
     def is_binary(self) -> bool:

@@ -284,7 +284,7 @@ class EmbeddedRetriever:
         if not self._manifest.dimensions:
             raise ConfigError(
                 f"the index {self._path} was built without vectors",
-                hint="search by words, or build it again with an embedder: ingest --rebuild",
+                hint="search by words, or give it vectors: ingest reembed --embedder SPEC",
             )
         if self._make_embedder is None:
             raise ConfigError("searching by meaning needs an embedder, and none was given", hint="search by words")
@@ -309,7 +309,7 @@ def mismatch(path: Path, built: str, asked: str) -> IndexMismatch:
     """The index has another embedder than the one that is asked for."""
     return IndexMismatch(
         f"index {path} was built with {built or 'no embedder'}, not {asked or 'none'}",
-        hint=f"use the embedder `{spec_of(built) or 'none'}`, or build it again with `ingest --rebuild`",
+        hint=f"use the embedder `{spec_of(built) or 'none'}`, or make all vectors anew: ingest reembed --embedder SPEC",
     )
 
 

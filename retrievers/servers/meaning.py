@@ -51,7 +51,7 @@ class Meaning:
         if not seen.dimensions:
             raise ConfigError(
                 f"the index {self._place} was built without vectors",
-                hint="search by words, or build it again with an embedder: ingest --rebuild",
+                hint="search by words, or give it vectors: ingest reembed --embedder SPEC",
             )
         if self._make is None:
             raise ConfigError("searching by meaning needs an embedder, and none was given", hint="search by words")
@@ -71,7 +71,7 @@ class Meaning:
                     raise IndexMismatch(
                         f"index {self._place} was built with {seen.embedder},"
                         f" not {embedder.name if embedder else 'none'}",
-                        hint="use that embedder, or build it again with `ingest --rebuild`",
+                        hint="use that embedder, or make all vectors anew: ingest reembed --embedder SPEC",
                     )
                 self._embedder = embedder
             return self._embedder

@@ -76,7 +76,7 @@ class ServerWriter:
             raise IndexMismatch(
                 f"index {dialect.place} was built with {self._seen.embedder or 'no embedder'},"
                 f" not {embedder_name or 'none'}",
-                hint="use that embedder, or build it again with `ingest --rebuild`",
+                hint="use that embedder, or make all vectors anew: ingest reembed --embedder SPEC",
             )
         self._set_refresh("-1")
         self._ledger = ServerLedger(dialect, self._index)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import mailbox
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
@@ -51,6 +54,32 @@ def make_archive(folder: Path, *, files: int = 12) -> Path:
     mail["Subject"], mail["From"], mail["To"] = "About the ferry", "a@example.org", "b@example.org"
     mail.set_content("The ferry is late.\n")
     (folder / "mail.eml").write_bytes(mail.as_bytes())
+    return folder
+
+
+def make_mixed_archive(folder: Path) -> Path:
+    """The same with what is made of many: archives in archives, a mail box, attachments, PDF and Word files."""
+    make_archive(folder)
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        for number in range(5):
+            archive.writestr(f"inner{number}.txt", _sentence(number + 900))
+    with zipfile.ZipFile(folder / "packed.zip", "w") as archive:
+        for number in range(20):
+            archive.writestr(f"folder/member{number:02}.txt", _sentence(number + 500))
+        archive.writestr("broken.json", '{"a": ')
+        archive.writestr("inner.zip", inner.getvalue())
+    box = mailbox.mbox(folder / "box.mbox")
+    for number in range(8):
+        mail = EmailMessage()
+        mail["Subject"], mail["From"], mail["To"] = f"Mail {number}", "a@example.org", "b@example.org"
+        mail.set_content(_sentence(number + 700))
+        mail.add_attachment(_sentence(number + 800), filename="attached.txt")
+        box.add(mail)
+    box.close()
+    examples = Path(__file__).parents[3] / "examples" / "archive"
+    for path in sorted(path for path in examples.rglob("*") if path.suffix in (".pdf", ".docx"))[:12]:
+        (folder / path.name).write_bytes(path.read_bytes())
     return folder
 
 

@@ -8,12 +8,23 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.integration.ingest.corpus import command, content, environment, ingest, make_archive
+from retrievers.embedded import EmbeddedRetriever
+from retrievers.types import Matrix
+from tests.integration.ingest.corpus import (
+    command,
+    content,
+    environment,
+    ingest,
+    make_archive,
+    make_mixed_archive,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -46,9 +57,9 @@ def is_alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] not in "ZX"
 
 
-def start(home: Path, archive: Path, index: Path) -> subprocess.Popen[bytes]:
+def start(home: Path, archive: Path, index: Path, embedder: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        command(archive, "--index", index, "--embedder", "hashing", "--quiet"),
+        command(archive, "--index", index, "--embedder", embedder, "--quiet"),
         env=environment(home, **FEW_AT_A_TIME),
         cwd=home,
         stdout=subprocess.DEVNULL,
@@ -56,16 +67,16 @@ def start(home: Path, archive: Path, index: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def kill_after(seconds: float, home: Path, archive: Path, index: Path) -> bool:
+def kill_after(seconds: float, home: Path, archive: Path, index: Path, embedder: str) -> bool:
     """Start the command, kill it with all its threads at the given moment; False if it ended before."""
-    process = start(home, archive, index)
+    process = start(home, archive, index, embedder)
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         workers = children_of(process.pid)
         process.kill()
         process.wait()
-        deadline = time.monotonic() + 5.0
+        deadline = time.monotonic() + 30.0  # a busy machine is slow to end what is still starting
         while any(is_alive(worker) for worker in workers):
             assert time.monotonic() < deadline, "a worker outlived its parent"
             time.sleep(0.01)
@@ -73,9 +84,9 @@ def kill_after(seconds: float, home: Path, archive: Path, index: Path) -> bool:
     return False
 
 
-def kill_workers(seconds: float, moments: random.Random, home: Path, archive: Path, index: Path) -> int:
+def kill_workers(seconds: float, moments: random.Random, home: Path, archive: Path, index: Path, embedder: str) -> int:
     """Kill a process of a run that goes on, again and again until it ends; how many were killed."""
-    process = start(home, archive, index)
+    process = start(home, archive, index, embedder)
     killed: list[int] = []
     nurseries: set[int] = set()  # the process that the others are forked from: without it a run may have to end
     while True:
@@ -93,31 +104,68 @@ def kill_workers(seconds: float, moments: random.Random, home: Path, archive: Pa
             return len(killed)
 
 
-def test_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
-    archive = make_archive(tmp_path / "archive")
+def killed_indexes(
+    folder: Path, archive: Path, *, embedder: str, kills: int
+) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
+    """First an index that was left in peace, then others that were not, each with the last run on it."""
+
+    def run(home: Path, index: Path) -> subprocess.CompletedProcess[str]:
+        home.mkdir(exist_ok=True)
+        words = ("--index", index, "--embedder", embedder, "--quiet")
+        return ingest(home, archive, *words, code=4, more=FEW_AT_A_TIME, timeout=600)
+
     started = time.monotonic()
-    whole = ingest(
-        tmp_path, archive, "--index", tmp_path / "whole", "--embedder", "hashing", "--quiet", code=4, more=FEW_AT_A_TIME
-    )
+    yield folder / "whole", run(folder / "home", folder / "whole")
     seconds = time.monotonic() - started
-    expected = content(tmp_path / "whole")
     moments = random.Random(20)
-    kills = 0
-    for index in (tmp_path / f"killed{number}" for number in itertools.count()):
+    killed = 0
+    for number in itertools.count():
+        index, home = folder / f"killed{number}", folder / f"home{number}"  # with vectors of its own: no cache
+        home.mkdir()
         # a few kills while the index grows and when it is almost done; a run that ends first was done with it
-        while kill_after(moments.uniform(0.3, 0.9) * seconds, tmp_path, archive, index):
-            kills += 1
-            if kills % 3 == 0:
+        while kill_after(moments.uniform(0.3, 0.9) * seconds, home, archive, index, embedder):
+            killed += 1
+            if killed % 3 == 0:
                 break
         else:
             seconds *= 0.9  # the machine was busier when it was measured
-        kills += kill_workers(seconds, moments, tmp_path, archive, index)
-        done = ingest(tmp_path, archive, "--index", index, "--embedder", "hashing", "--quiet", code=4)
-
-        assert content(index) == expected
-        assert last_line(done, index) == last_line(whole, tmp_path / "whole")
-        if kills >= KILLS:
+        killed += kill_workers(seconds, moments, home, archive, index, embedder)
+        yield index, run(home, index)
+        if killed >= kills:
             return
+
+
+def test_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
+    archive = make_mixed_archive(tmp_path / "archive")
+    runs = killed_indexes(tmp_path, archive, embedder="hashing", kills=KILLS)
+    whole, first = next(runs)
+    expected = content(whole)
+    for index, done in runs:
+        assert content(index) == expected
+        assert last_line(done, index) == last_line(first, whole)
+
+
+@pytest.mark.skipif(KILLS < 50, reason="the model that ships is slow: make integration-all")
+def test_kills_leave_the_vectors_of_the_default_embedder_as_they_would_have_been(tmp_path: Path) -> None:
+    archive = make_mixed_archive(tmp_path / "archive")
+    runs = killed_indexes(tmp_path, archive, embedder="minilm", kills=max(KILLS // 3, 2))
+    whole, _ = next(runs)
+    expected = vectors_of(whole)
+    for index, _ in runs:
+        found = vectors_of(index)
+        assert found.keys() == expected.keys()
+        cosines = [np.sum(found[id_] * expected[id_], axis=1).min(initial=1.0) for id_ in expected]
+        print("least cosine to the undisturbed run", min(cosines))
+        assert min(cosines) >= 0.98
+
+
+def vectors_of(index: Path) -> dict[str, Matrix]:
+    items = EmbeddedRetriever(index).export()
+    vectors = {item.document.id: item.vectors for item in items if item.chunks}
+    assert all(each is not None for each in vectors.values())
+    return {
+        id_: each / np.linalg.norm(each, axis=1, keepdims=True) for id_, each in vectors.items() if each is not None
+    }
 
 
 def last_line(done: subprocess.CompletedProcess[str], index: Path) -> str:

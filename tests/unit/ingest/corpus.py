@@ -10,6 +10,7 @@ from pathlib import Path
 from ingest import sources
 from ingest.journal import Journal
 from ingest.pipeline import IngestRun
+from ingest.readers import Reader
 from ingest.report import Tally
 from ingest.testing import InlinePool, MemoryWriter
 from ingest.writing import Batching
@@ -55,7 +56,7 @@ class Corpus:
                 writer=writer,
                 journal=journal,
                 pool=self.pool,
-                reader=reader,
+                reader=Reader(common=reader),
                 embedder=embedder,
                 batching=Batching(documents=documents, seconds=60.0),
                 ask_index=not is_known,

@@ -13,7 +13,7 @@ import pytest
 from ingest.enclosed import Walk, member_name
 from ingest.errors import ParseError
 from ingest.stages import id_of
-from ingest.types import Entered, MemberFailed, ParserOptions, SourceFile
+from ingest.types import Entered, MemberFailed, ParserOptions, ReadAs, SourceFile
 from tests.unit.ingest.zips import an_encrypted_zip, an_overlapping_zip
 
 
@@ -25,7 +25,7 @@ def walked(path: Path, options: ParserOptions | None = None) -> tuple[dict[str, 
     for item in Walk(file, options or ParserOptions(), id_of).items():
         if isinstance(item, MemberFailed):
             failures[item.source] = getattr(item.error, "kind", type(item.error).__name__)
-        elif not isinstance(item, Entered):
+        elif not isinstance(item, Entered | ReadAs):
             parsed, lies_in, _ = item
             texts[lies_in.source] = parsed.text
     return texts, failures

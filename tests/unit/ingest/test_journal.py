@@ -14,7 +14,10 @@ from ingest.entries import FileEnd
 from ingest.errors import JournalError
 from ingest.intents import Intents
 from ingest.journal import Journal, path_key
+from ingest.readers import Reader
 from ingest.types import Failure, FailureKind, SourceFile
+
+V1, V2 = Reader(common="v1"), Reader(common="v2")
 
 
 def file_at(path: Path, *, fingerprint: str = "1") -> SourceFile:
@@ -47,19 +50,19 @@ def next_run(path: Path) -> Journal:
 
 def test_a_file_that_was_done_is_not_claimed_again(path: Path, file: SourceFile) -> None:
     with next_run(path) as journal:
-        assert journal.claim(file, "v1").known == ""
-        journal.finish(end_of(file), "v1")
+        assert journal.claim(file, V1).known == ""
+        journal.finish(end_of(file), V1)
     with next_run(path) as journal:
-        assert journal.claim(file, "v1").known == "text"
+        assert journal.claim(file, V1).known == "text"
 
 
 def test_a_file_in_flight_at_a_kill_is_claimed_again_and_counts_no_attempt(path: Path, file: SourceFile) -> None:
     for _ in range(3):
         with next_run(path) as journal:
-            assert journal.claim(file, "v1").known == ""
+            assert journal.claim(file, V1).known == ""
     with next_run(path) as journal:
-        journal.claim(file, "v1")
-        journal.fail(failure_of(file), "v1")
+        journal.claim(file, V1)
+        journal.fail(failure_of(file), V1)
         assert [failure.attempts for failure in journal.failures()] == [1]
 
 
@@ -67,37 +70,37 @@ def test_attempts_add_up_until_the_file_changes(path: Path, file: SourceFile) ->
     for _ in range(2):
         with next_run(path) as journal:
             journal.queue_again()
-            journal.claim(file, "v1")
-            journal.fail(failure_of(file), "v1")
+            journal.claim(file, V1)
+            journal.fail(failure_of(file), V1)
     with next_run(path) as journal:
         assert [failure.attempts for failure in journal.failures()] == [2]
-        journal.claim(replace(file, fingerprint="2"), "v1")
-        journal.fail(failure_of(file), "v1")
+        journal.claim(replace(file, fingerprint="2"), V1)
+        journal.fail(failure_of(file), V1)
         assert [failure.attempts for failure in journal.failures()] == [1]
 
 
 def test_one_path_is_claimed_once_in_a_run(path: Path, file: SourceFile) -> None:
     with next_run(path) as journal:
-        journal.claim(file, "v1")
+        journal.claim(file, V1)
 
-        assert journal.claim(file, "v1").again
+        assert journal.claim(file, V1).again
 
 
 def test_a_changed_file_and_a_changed_reader_are_claimed(path: Path, file: SourceFile) -> None:
     with next_run(path) as journal:
-        journal.claim(file, "v1")
-        journal.finish(end_of(file), "v1")
+        journal.claim(file, V1)
+        journal.finish(end_of(file), V1)
     with next_run(path) as journal:
-        assert journal.claim(file, "v2").known == ""
+        assert journal.claim(file, V2).known == ""
     with next_run(path) as journal:
-        assert journal.claim(replace(file, fingerprint="2"), "v1").known == ""
+        assert journal.claim(replace(file, fingerprint="2"), V1).known == ""
 
 
 def test_a_file_keeps_the_source_under_which_it_was_found_first(path: Path, file: SourceFile) -> None:
     with next_run(path) as journal:
-        journal.claim(replace(file, source="sub/a.txt"), "v1")
+        journal.claim(replace(file, source="sub/a.txt"), V1)
     with next_run(path) as journal:
-        assert journal.claim(file, "v1").file.source == "sub/a.txt"
+        assert journal.claim(file, V1).file.source == "sub/a.txt"
 
 
 @pytest.mark.parametrize(("kind", "known"), [("broken", "failed"), ("unsupported", "unsupported"), ("unreadable", "")])
@@ -105,18 +108,18 @@ def test_what_trying_again_cannot_help_is_left_alone(
     path: Path, file: SourceFile, kind: FailureKind, known: str
 ) -> None:
     with next_run(path) as journal:
-        journal.claim(file, "v1")
-        journal.fail(failure_of(file, kind), "v1")
+        journal.claim(file, V1)
+        journal.fail(failure_of(file, kind), V1)
     with next_run(path) as journal:
-        assert journal.claim(file, "v1").known == known
+        assert journal.claim(file, V1).known == known
 
 
 def test_a_name_that_is_no_unicode_is_kept(path: Path, tmp_path: Path) -> None:
     odd = file_at(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")))
     odd = replace(odd, source="caf\\xe9.txt")
     with next_run(path) as journal:
-        journal.claim(odd, "v1")
-        journal.fail(failure_of(odd), "v1")
+        journal.claim(odd, V1)
+        journal.fail(failure_of(odd), V1)
 
         assert [Path(failed.path).name for failed in journal.failures()] == ["caf\\xe9.txt"]
         assert journal.queue_again() == [(odd.path, "caf\\xe9.txt")]
@@ -126,8 +129,8 @@ def test_failures_are_queued_by_kind(path: Path, tmp_path: Path) -> None:
     first, second = file_at(tmp_path / "a"), file_at(tmp_path / "b")
     with next_run(path) as journal:
         for file, kind in ((first, "broken"), (second, "timeout")):
-            journal.claim(file, "v1")
-            journal.fail(failure_of(file, kind), "v1")  # type: ignore[arg-type]  # the loop widens the literals
+            journal.claim(file, V1)
+            journal.fail(failure_of(file, kind), V1)  # type: ignore[arg-type]  # the loop widens the literals
 
         assert journal.queue_again(["timeout"]) == [(second.path, "b")]
         assert journal.files_by_state() == {"failed": 1, "queued": 1}
@@ -140,10 +143,10 @@ def test_failures_of_what_is_gone_stand_no_longer(path: Path, tmp_path: Path) ->
     still.path.write_text("x")
     with next_run(path) as journal:
         for file in (still, gone):
-            journal.claim(file, "v1")
-            journal.fail(failure_of(file), "v1")
+            journal.claim(file, V1)
+            journal.fail(failure_of(file), V1)
         folder = Failure(path=tmp_path, source="", kind="unreadable", stage="find", message="denied")
-        journal.fail(folder, "v1")
+        journal.fail(folder, V1)
     with next_run(path) as journal:
         journal.drop_gone()
 
@@ -154,7 +157,7 @@ def test_paths_below_a_folder_are_those_in_it_and_no_others(path: Path, tmp_path
     names = ["a/x", "a/y/z", "ab", "a0", "a"]
     with next_run(path) as journal:
         for name in names:
-            journal.claim(file_at(tmp_path / name), "v1")
+            journal.claim(file_at(tmp_path / name), V1)
 
         found = journal.paths_below(tmp_path / "a")
         journal.forget_files(found)
@@ -166,7 +169,7 @@ def test_paths_below_a_folder_are_those_in_it_and_no_others(path: Path, tmp_path
 def test_a_transaction_that_fails_leaves_nothing(path: Path, file: SourceFile) -> None:
     with next_run(path) as journal:
         with suppress(KeyError), journal.transaction():
-            journal.claim(file, "v1")
+            journal.claim(file, V1)
             raise KeyError
 
         assert journal.files_by_state() == {}

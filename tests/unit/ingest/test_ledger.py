@@ -105,7 +105,7 @@ def test_a_journal_that_was_killed_while_new_is_told_all_the_same(
     lose_the_journal()
 
     def die(*_: object) -> None:
-        raise KeyboardInterrupt
+        raise SystemExit(130)
 
     with monkeypatch.context() as patched:
         patched.setattr("ingest.pipeline.IngestRun.run", die)

@@ -11,6 +11,7 @@ import pytest
 from ingest import sources
 from ingest.journal import Journal
 from ingest.pipeline import IngestRun
+from ingest.readers import Reader
 from ingest.testing import InlinePool, MemoryWriter
 from ingest.types import Failure
 from retrievers.embedders.hashing import HashingEmbedder
@@ -255,7 +256,9 @@ def test_stopping_leaves_what_was_read_written_and_the_rest_for_the_next_run(cor
     found: Iterator[object] = iter(sources.find([corpus.folder]))
     with Journal(corpus.journal_path) as journal:
         journal.begin_run("")
-        run = IngestRun(writer=MemoryWriter(corpus.durable), journal=journal, pool=InlinePool(), reader="v1")
+        run = IngestRun(
+            writer=MemoryWriter(corpus.durable), journal=journal, pool=InlinePool(), reader=Reader(common="v1")
+        )
 
         def stopping() -> Iterator[object]:
             for number, file in enumerate(found):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import DocumentFailed, ParseError, UnsupportedFormat
-from ingest.parsers import FORMATS, VERSION, format_of, load, parser_for, plugins, version
+from ingest.parsers import FORMATS, VERSION, format_of, load, parser_for, plugins, version, versions
 from ingest.types import DEFAULT_OPTIONS, Parsed
 
 
@@ -154,7 +154,7 @@ def test_an_installed_package_adds_a_format(tmp_path: Path) -> None:
     path = a_file(tmp_path, "a.TIDE", b"high at noon")
     (parsed,) = parsed_from(path)
     assert parsed.text == "HIGH AT NOON"
-    assert version() == f"{VERSION}+tide=1.5"
+    assert (version(), versions()["tide"]) == (f"{VERSION}+tide", "1.5")
 
 
 def test_without_it_the_file_is_what_its_content_says(tmp_path: Path) -> None:
