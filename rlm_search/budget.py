@@ -14,6 +14,7 @@ from threading import Condition
 from types import TracebackType
 from typing import Literal, TypeAlias
 
+from rlm_search.cancelling import Cancellation
 from rlm_search.errors import BudgetExceeded, BudgetKind
 from rlm_search.types import Limits, Usage
 
@@ -46,14 +47,21 @@ class Budget:
     Args:
         limits: None in a field is no limit.
         clock: seconds that only grow.
+        cancellation: ends the run from outside; looked at wherever a limit is.
         parent: the budget that this one's spending counts against too; made by `child`.
     """
 
     def __init__(
-        self, limits: Limits, *, clock: Callable[[], float] = time.monotonic, parent: Budget | None = None
+        self,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        cancellation: Cancellation | None = None,
+        parent: Budget | None = None,
     ) -> None:
         self.limits = limits
         self.depth: int = parent.depth + 1 if parent else 0
+        self.cancellation: Cancellation = cancellation or (parent.cancellation if parent else Cancellation())
         self._clock = clock
         self._parent = parent
         self._changed: Condition = parent._changed if parent else Condition()
@@ -118,6 +126,7 @@ class Budget:
 
         Raises:
             BudgetExceeded: with the kind that is spent.
+            RunCancelled: somebody has ended the run.
         """
         with self._changed:
             self._check()
@@ -217,6 +226,7 @@ class Budget:
                 yield Spent(kind=kind, name=name, used=used, limit=limit)
 
     def _check(self) -> None:
+        self.cancellation.check()
         for budget in self._family():
             for spent in budget._spent():
                 if spent.kind in ("time", "cost", "tokens") and spent.share >= 1.0 and spent.name != "sub_tokens":

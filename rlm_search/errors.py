@@ -8,6 +8,7 @@ RlmError
       x ContextTooLong          more than the model reads
   x SandboxError                the sandbox does not start, or broke: never an answer
   x BudgetExceeded              .kind: steps subcalls depth tokens cost time searches
+  x RunCancelled                ended from outside
   x AnswerNotFound              --json aside, `ask` ends so when the corpus does not hold the answer
 """
 
@@ -87,6 +88,12 @@ class BudgetExceeded(RlmError):
     def __init__(self, message: str, *, kind: BudgetKind, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.kind = kind
+
+
+class RunCancelled(RlmError):
+    """Somebody ended the run: it has no answer, and nothing of it is left."""
+
+    exit_code = 130
 
 
 class ToldToModel(Exception):

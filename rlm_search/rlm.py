@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from retrievers.protocols import RetrieverProtocol
-from rlm_search import answers, typed
+from rlm_search import answers, running, typed
 from rlm_search.budget import Budget
+from rlm_search.cancelling import Cancellation
 from rlm_search.compaction import HistoryPolicy
 from rlm_search.errors import BudgetExceeded
 from rlm_search.estimates import Approval
@@ -22,8 +23,9 @@ from rlm_search.models.traced import TracedModel
 from rlm_search.policy import Policy, RunFailed
 from rlm_search.repl import Repl
 from rlm_search.run import Run
+from rlm_search.running import Outcome
 from rlm_search.tools import DelegateTools, offered
-from rlm_search.trace.events import RunStarted
+from rlm_search.trace.events import AnyEvent, RunStarted
 from rlm_search.trace.trace import Listener, Trace
 from rlm_search.types import Answer, CallOptions, Limits, Model, Sandbox
 
@@ -81,7 +83,13 @@ class RLM:
         self._output_characters = output_characters
 
     def run(
-        self, question: str, *, answer_type: Any = None, run_id: str = "", listeners: Sequence[Listener] = ()
+        self,
+        question: str,
+        *,
+        answer_type: Any = None,
+        run_id: str = "",
+        listeners: Sequence[Listener] = (),
+        cancellation: Cancellation | None = None,
     ) -> Answer:
         """Answer a question in a run of its own.
 
@@ -91,6 +99,7 @@ class RLM:
                 dataclass or another type; `Answer.value` is then an instance. None: text.
             run_id: how the run is called in the trace; by default a new id.
             listeners: are given the events of this run, beside those of all runs.
+            cancellation: ends the run from another thread.
 
         Returns:
             The answer, whatever its status: a run that comes to nothing says so, and why.
@@ -100,16 +109,41 @@ class RLM:
             ModelError: the model is away, or refuses.
             SandboxError: the sandbox does not start, or broke.
             RetrieverError: the index cannot be asked.
+            RunCancelled: it was ended from outside.
         """
         trace = Trace(run_id, listeners=(*self._listeners, *listeners))
         run = Run(
             question=question,
             retriever=self.retriever,
-            budget=Budget(self.limits),
+            budget=Budget(self.limits, cancellation=cancellation),
             trace=trace,
             answer_type=None if answer_type is None else typed.answer_type(answer_type),
         )
         return self._carry_out(run)
+
+    def stream(self, question: str, **options: Any) -> Generator[AnyEvent, None, Answer]:
+        """The events of a run as they happen; the generator's value is the answer. Closing it ends the run.
+
+        Takes the options of `run`, and raises at its end what that raises.
+        """
+        return running.stream(
+            lambda heard, cancellation: self.run(question, listeners=[heard], cancellation=cancellation, **options)
+        )
+
+    async def arun(self, question: str, **options: Any) -> Answer:
+        """`run` to be awaited; cancelling the task ends the run."""
+        return await running.awaited(lambda _, cancellation: self.run(question, cancellation=cancellation, **options))
+
+    def run_many(self, questions: Iterable[str], *, workers: int = 4, **options: Any) -> Generator[Outcome, None, None]:
+        """The outcome of each question in their order, `workers` under way at once; models and their caches are shared.
+
+        What ends one run is told in its outcome, and costs no other. Closing the generator ends those under way.
+        """
+        return running.many(
+            questions,
+            lambda question, cancellation: self.run(question, cancellation=cancellation, **options),
+            workers=workers,
+        )
 
     def model_at(self, depth: int) -> Model:
         """The root model of runs at this depth."""

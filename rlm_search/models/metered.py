@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rlm_search.budget import Budget, Reservation, Tier
@@ -57,11 +57,22 @@ class MeteredModel:
         granted = min(answer, reserved.tokens - prompt, self._affordable(reserved, prompt, answer))
         if granted < answer:
             options = replace(options, max_tokens=max(granted, 1))
+        options = replace(options, on_text=self._heard(options.on_text))
         left = self._budget.seconds_left()
         if left is None:
             return options
         ends = time.monotonic() + left
         return replace(options, deadline=ends if options.deadline is None else min(ends, options.deadline))
+
+    def _heard(self, on_text: Callable[[str], None] | None) -> Callable[[str], None]:
+        """Pass on each piece of the reply, while the run goes on."""
+
+        def heard(piece: str) -> None:
+            self._budget.cancellation.check()
+            if on_text is not None:
+                on_text(piece)
+
+        return heard
 
     def _affordable(self, reserved: Reservation, prompt: int, answer: int) -> int:
         """How long an answer the dollars that were granted pay for."""
