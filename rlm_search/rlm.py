@@ -18,6 +18,7 @@ from rlm_search.estimates import Approval
 from rlm_search.gates import Gates
 from rlm_search.history import OUTPUT_CHARACTERS
 from rlm_search.loop import Loop
+from rlm_search.mapping import Answers
 from rlm_search.models.metered import MeteredModel
 from rlm_search.models.traced import TracedModel
 from rlm_search.policy import Policy, RunFailed
@@ -81,6 +82,7 @@ class RLM:
         self._gates = gates or Gates()
         self._cell_seconds = cell_seconds
         self._output_characters = output_characters
+        self._mapped = Answers()
 
     def run(
         self,
@@ -117,6 +119,7 @@ class RLM:
             retriever=self.retriever,
             budget=Budget(self.limits, cancellation=cancellation),
             trace=trace,
+            mapped=self._mapped,
             answer_type=None if answer_type is None else typed.answer_type(answer_type),
         )
         return self._carry_out(run)

@@ -24,6 +24,7 @@ from rlm_search.citations import Citations
 from rlm_search.documents import Documents
 from rlm_search.errors import RlmError, ToldToModel
 from rlm_search.evidence import Evidence
+from rlm_search.mapping import Answers
 from rlm_search.trace.events import DocumentRead, Searched
 from rlm_search.trace.trace import Trace
 from rlm_search.typed import AnswerType
@@ -71,6 +72,7 @@ class Run:
         documents: Documents | None = None,
         citations: Citations | None = None,
         parent: Run | None = None,
+        mapped: Answers | None = None,
         answer_type: AnswerType | None = None,
     ) -> None:
         self.question = question
@@ -83,6 +85,7 @@ class Run:
         self.citations = citations or (Citations(self.documents, self.evidence) if self.documents else None)
         self.pending = Pending()
         self.draft = ""
+        self.mapped = mapped or Answers()
         self._parent = parent
         self._lock = Lock()
         self._searches: list[SearchRecord] = []
@@ -105,6 +108,7 @@ class Run:
             documents=self.documents,
             citations=self.citations,
             parent=self,
+            mapped=self.mapped,
         )
 
     @property

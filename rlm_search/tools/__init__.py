@@ -9,6 +9,7 @@ from rlm_search.run import Run
 from rlm_search.tools.corpus import CorpusTools
 from rlm_search.tools.delegate import DelegateTools
 from rlm_search.tools.documents import DocumentTools
+from rlm_search.tools.exhaustive import ExhaustiveTools
 from rlm_search.tools.finish import FinishTools
 from rlm_search.tools.pages import PageTools
 from rlm_search.tools.patterns import PatternTools
@@ -19,6 +20,7 @@ __all__ = [
     "CorpusTools",
     "DelegateTools",
     "DocumentTools",
+    "ExhaustiveTools",
     "FinishTools",
     "PageTools",
     "PatternTools",
@@ -46,6 +48,7 @@ def offered(run: Run, delegate: DelegateTools) -> Mapping[str, Callable[..., Any
     if run.retriever is not None:
         for family in (SearchTools, CorpusTools, DocumentTools, PatternTools, PageTools):
             functions += family(run, run.retriever).functions()
+        functions += ExhaustiveTools(run, run.retriever, delegate).functions()
     functions += delegate.functions()
     functions += FinishTools(run).functions()
     return {function.__name__: function for function in functions}
