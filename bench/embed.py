@@ -1,7 +1,8 @@
 """The rate of the default embedder against a bare onnxruntime loop over the same texts, in the same run.
 
 The bare loop tokenizes, runs, pools and normalises, with default options of the runtime but for one thread. The two
-take turns, so that the load of the machine cancels out; figures are CPU time, and the best of the rounds.
+take turns, so that the load of the machine cancels out; figures are CPU time, and the best of the rounds. Other ways to
+run the same weights are compared by `python -m bench.embed_ways`.
 
     RLM_SEARCH_TEST_DATA=… python -m bench.embed [--texts 300] [--json]
 """

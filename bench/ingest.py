@@ -29,6 +29,7 @@ import numpy as np
 
 from bench.beir import data_folder, load
 from bench.embed import bare, bare_session
+from bench.processes import anonymous, below
 from ingest import sources, stages
 from ingest.journal import Journal
 from ingest.pipeline import IngestRun
@@ -276,28 +277,6 @@ def peak_of(archive: Path, index: Path) -> Peak:
         time.sleep(SAMPLE_SECONDS)
     assert process.returncode == 0, process.returncode
     return peak
-
-
-def below(pid: int) -> list[int]:
-    found: list[int] = []
-    try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            children = [int(child) for child in (task / "children").read_text().split()]
-            for child in children:
-                found += [child, *below(child)]
-    except OSError:
-        pass
-    return found
-
-
-def anonymous(pid: int) -> int:
-    """Bytes of memory that no file backs."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    lines = [line for line in status.splitlines() if line.startswith("RssAnon")]
-    return int(lines[0].split()[1]) * 1024 if lines else 0
 
 
 if __name__ == "__main__":

@@ -26,11 +26,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from bench.environments import CACHE, python_with
+from bench.processes import below, proportional
+
 Kept: TypeAlias = dict[str, str]
 """The text of each file by its name, as far as a contender kept it."""
 
 ROOT = Path(__file__).resolve().parents[1]
-OWN_NEEDS = ("numpy", "onnxruntime", "tokenizers", "msgspec", "click")
 NEEDS = {
     "LlamaIndex": ("llama-index-core", "llama-index-readers-file", "llama-index-vector-stores-chroma", "pypdf"),
     "LangChain": ("langchain-community", "langchain-text-splitters", "langchain-chroma", "pypdf"),
@@ -47,7 +49,7 @@ def main() -> None:
     parser.add_argument("--reports", type=int, default=31, help="so many, the smallest first")
     parser.add_argument("--embedder", choices=["hashing", "minilm"], default="hashing")
     parser.add_argument("--only", action="append", help="a contender by name (repeatable)")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "rlm-search-bench" / "peers")
+    parser.add_argument("--cache", type=Path, default=CACHE / "peers")
     parser.add_argument("--json", action="store_true", help="one object on standard output")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -109,10 +111,8 @@ def page_text(pdfium: Any, document: Any, index: int) -> str:
 def contender(
     name: str, folder: Path, arguments: argparse.Namespace, expected: dict[str, int], pages: int
 ) -> dict[str, Any]:
-    from bench.ingest import below
-
     try:
-        python = sys.executable if name == "rlm-search" else environment_of(name, arguments.cache)
+        python = sys.executable if name == "rlm-search" else python_with(arguments.cache / name.lower(), NEEDS[name])
     except (OSError, subprocess.CalledProcessError) as error:
         return {"skipped": f"does not install: {error}"}
     command = [python, "-m", "bench.peers_ingest", "--embedder", arguments.embedder, "--child", name, str(folder)]
@@ -150,29 +150,9 @@ def line(name: str, row: dict[str, Any]) -> str:
     )
 
 
-def environment_of(name: str, cache: Path) -> str:
-    """Its virtual environment, made if need be."""
-    folder = cache / name.lower()
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *OWN_NEEDS, *NEEDS[name]], check=True)
-        (folder / "complete").touch()
-    return str(python)
-
-
 def cpu_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
-
-
-def proportional(pid: int) -> int:
-    """Bytes of memory; pages that several processes share are divided among them."""
-    with contextlib.suppress(OSError):
-        for field in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if field.startswith("Pss:"):
-                return int(field.split()[1]) * 1024
-    return 0
 
 
 # --- in the contender's own process and environment ------------------------------------------------------------------

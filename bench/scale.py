@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from bench.ingest import anonymous, below
+from bench.processes import anonymous, below, cpu_seconds
 
 PARTS = 20
 CHUNKS_A_RECORD = 3
@@ -132,14 +132,6 @@ def progress(journal: Path) -> tuple[int, int]:
     except (sqlite3.Error, TypeError, ValueError):  # not made yet, or no beat yet
         return 0, 0
     return int(told["chunks"]), int(told["vectors"])
-
-
-def cpu_seconds(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def compacted(folder: Path) -> dict[str, float]:

