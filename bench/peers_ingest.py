@@ -1,4 +1,5 @@
-"""The same reports through what people would use instead: LlamaIndex, LangChain and Haystack, each with Chroma on disk.
+"""The same reports through what people would use instead: LlamaIndex, LangChain and Haystack, each with Chroma on disk,
+txtai, and paper-qa.
 
 Each is used as its tutorials do: its reader of PDFs, its splitter at about the size of our chunks, its own batches, and
 the same embedder through its own interface (`hashing` by default, so that what is measured is everything else). Each
@@ -37,6 +38,8 @@ NEEDS = {
     "LlamaIndex": ("llama-index-core", "llama-index-readers-file", "llama-index-vector-stores-chroma", "pypdf"),
     "LangChain": ("langchain-community", "langchain-text-splitters", "langchain-chroma", "pypdf"),
     "Haystack": ("haystack-ai", "chroma-haystack", "pypdf"),
+    "txtai": ("txtai", "pypdf"),
+    "paper-qa": ("paper-qa>=5", "pypdf"),
 }
 QUIET = {"ANONYMIZED_TELEMETRY": "False", "HAYSTACK_TELEMETRY_ENABLED": "False", "DO_NOT_TRACK": "1"}
 CHUNK_TOKENS, CHUNK_CHARACTERS, CHUNK_WORDS = 200, 900, 150
@@ -165,6 +168,8 @@ def child(name: str, folder: Path, embedder: str) -> None:
         "LlamaIndex": llama_index,
         "LangChain": lang_chain,
         "Haystack": haystack,
+        "txtai": txtai,
+        "paper-qa": paper_qa,
     }
     texts = ways[name](reports, folder / "index", embedder)
     started, cpu = time.perf_counter(), time.process_time()
@@ -290,6 +295,60 @@ def haystack(reports: Sequence[Path], index: Path, embedder: str) -> Callable[[]
         ]
         writer.run(documents=embedded)
     return lambda: by_file((document.meta["file_path"], document.content or "") for document in documents)
+
+
+def txtai(reports: Sequence[Path], index: Path, embedder: str) -> Callable[[], Kept]:
+    """Its own readers of PDFs fetch models, or need Java: so it is fed by pypdf, in runs of words."""
+    from pypdf import PdfReader
+    from txtai import Embeddings  # type: ignore[import-not-found]
+
+    inner = embedding(embedder)
+
+    def transform(texts: Sequence[str]) -> Any:
+        return inner.embed_documents(texts)
+
+    pages = [(path.name, page.extract_text()) for path in reports for page in PdfReader(path).pages]
+
+    def chunks() -> Iterator[tuple[str, str, None]]:
+        for number, (name, text) in enumerate(pages):
+            words = text.split()
+            for first in range(0, len(words), CHUNK_WORDS):
+                yield f"{name} {number} {first}", " ".join(words[first : first + CHUNK_WORDS]), None
+
+    store = Embeddings(method="external", transform=transform, content=True)
+    store.index(chunks())
+    store.config.pop("transform")  # a function cannot be saved
+    store.save(str(index))
+    return lambda: by_file(iter(pages))
+
+
+def paper_qa(reports: Sequence[Path], index: Path, embedder: str) -> Callable[[], Kept]:
+    """Its index of a folder asks a language model for the citation of each file: here they are given."""
+    import asyncio
+    import pickle
+
+    from lmi import EmbeddingModel  # type: ignore[import-not-found]
+    from paperqa import Docs, Settings  # type: ignore[import-not-found]
+
+    inner = embedding(embedder)
+
+    class Same(EmbeddingModel):  # type: ignore[misc]
+        async def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            return [list(map(float, vector)) for vector in inner.embed_documents(texts)]
+
+    cutting = {"chunk_chars": CHUNK_CHARACTERS, "overlap": 0}
+    settings = Settings(parsing={"multimodal": False, "use_doc_details": False, "reader_config": cutting})
+    docs = Docs()
+
+    async def add() -> None:
+        for path in reports:
+            given = {"citation": path.name, "docname": path.name, "dockey": path.name}
+            await docs.aadd(path, **given, settings=settings, embedding_model=Same(name="same"))
+
+    asyncio.run(add())
+    index.mkdir()
+    (index / "docs.pkl").write_bytes(pickle.dumps(docs))
+    return lambda: by_file((text.doc.dockey, text.text) for text in docs.texts)
 
 
 if __name__ == "__main__":
