@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rlm_search.models.extractive import ExtractiveModel
     from rlm_search.models.scripted import ScriptedModel
     from rlm_search.rlm import RLM
+    from rlm_search.tools.pdfs import DocumentPolicy
     from rlm_search.types import Answer, CallOptions, Citation, Completion, Limits, Message, Model, Usage
 
 _PUBLIC = {
@@ -30,6 +31,7 @@ _PUBLIC = {
     "Completion": "types",
     "ConfigError": "errors",
     "ContextTooLong": "errors",
+    "DocumentPolicy": "tools.pdfs",
     "ExtractiveModel": "models.extractive",
     "Gates": "gates",
     "Limits": "types",
@@ -53,6 +55,7 @@ __all__ = [
     "Completion",
     "ConfigError",
     "ContextTooLong",
+    "DocumentPolicy",
     "ExtractiveModel",
     "Gates",
     "Limits",

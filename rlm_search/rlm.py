@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from retrievers.protocols import RetrieverProtocol
+from retrievers.rerankers import Reranker
 from rlm_search import answers, running, typed
 from rlm_search.budget import Budget
 from rlm_search.cancelling import Cancellation
@@ -26,6 +27,7 @@ from rlm_search.repl import Repl
 from rlm_search.run import Run
 from rlm_search.running import Outcome
 from rlm_search.tools import DelegateTools, offered
+from rlm_search.tools.pdfs import DocumentPolicy
 from rlm_search.trace.events import AnyEvent, RunStarted
 from rlm_search.trace.trace import Listener, Trace
 from rlm_search.types import Answer, CallOptions, Limits, Model, Sandbox
@@ -42,6 +44,8 @@ class RLM:
         limits: what each run may use.
         history: how a run keeps its conversation with the root model.
         approval: is asked before calls that together cost much.
+        rerankers: by name, what a search may be reranked by (`rerank=`) beside the sub-model; the first is the usual.
+        doc_tools: offer the document tools of pyrlm-runtime (`list_pdfs`, `read_pdf_pages` …), within this policy.
         sandbox: makes the sandbox of a run; by default a confined process.
         listeners: are given every event of every run.
         require_citations: an answer without a citation that holds is not returned.
@@ -60,6 +64,8 @@ class RLM:
         limits: Limits | None = None,
         history: HistoryPolicy | None = None,
         approval: Approval | None = None,
+        rerankers: Mapping[str, Reranker] | None = None,
+        doc_tools: DocumentPolicy | bool = False,
         sandbox: Callable[[], Sandbox] | None = None,
         listeners: Sequence[Listener] = (),
         require_citations: bool = False,
@@ -83,6 +89,8 @@ class RLM:
         self._cell_seconds = cell_seconds
         self._output_characters = output_characters
         self._mapped = Answers()
+        self._rerankers = dict(rerankers or {})
+        self._doc_tools = DocumentPolicy() if doc_tools is True else doc_tools or None
 
     def run(
         self,
@@ -204,7 +212,7 @@ class RLM:
             run,
             model=root,
             repl=Repl(run, sandbox, cell_seconds=self._cell_seconds, output_characters=self._output_characters),
-            functions=offered(run, delegate),
+            functions=offered(run, delegate, rerankers=self._rerankers, doc_tools=self._doc_tools),
             policy=Policy(gates=self._gates, require_citations=self._require_citations),
             history=self._history,
         )

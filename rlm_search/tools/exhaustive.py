@@ -46,12 +46,12 @@ class Item:
 class ExhaustiveTools:
     """The functions that leave nothing out, and say how much they saw. What was answered is not asked again."""
 
-    def __init__(self, run: Run, retriever: RetrieverProtocol, delegate: DelegateTools) -> None:
+    def __init__(self, run: Run, retriever: RetrieverProtocol, delegate: DelegateTools, search: SearchTools) -> None:
         self._run = run
         self._retriever = retriever
         self._documents = run.documents or Documents(retriever)
         self._delegate = delegate
-        self._search = SearchTools(run, retriever)
+        self._search = search
 
     def functions(self) -> list[Callable[..., Any]]:
         """Those that the retriever can serve."""

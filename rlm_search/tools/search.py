@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
 
 from retrievers.errors import FilterError
 from retrievers.normalise import as_hits
 from retrievers.protocols import RetrieverProtocol
+from retrievers.rerankers import Reranker
 from retrievers.types import Hit
 from rlm_search.documents import Documents
 from rlm_search.run import Run, ToolError, plain_filters
+from rlm_search.tools.ranking import CANDIDATES, Ranking, fused, reranked
 from rlm_search.tools.recording import MAX_TOP_K, Found, Hits, as_row, checked_top_k, recorded, seen
 
 _Search: TypeAlias = Callable[..., Sequence[Hit]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Results:
+    """What was found for a query, before it is put in its last order."""
+
+    query: str
+    hits: Sequence[Hit]
+    top_k: int
+    reranker: Reranker | None
+
+
 class SearchTools:
     """The `es_*` functions that search. Each call is charged, checked, traced, and becomes evidence."""
 
-    def __init__(self, run: Run, retriever: RetrieverProtocol) -> None:
+    def __init__(self, run: Run, retriever: RetrieverProtocol, ranking: Ranking) -> None:
         self._run = run
         self._retriever = retriever
+        self._ranking = ranking
         self._documents = run.documents or Documents(retriever)
 
     def functions(self) -> list[Callable[..., Any]]:
@@ -32,23 +46,71 @@ class SearchTools:
         return [*able, self.es_hybrid_search_in_doc, self.es_hybrid_doc_search]
 
     def es_search(
-        self, query: str, top_k: int = 10, filters: dict[str, Any] | None = None, deduplicate_by_doc: bool = False
+        self,
+        query: str,
+        top_k: int = 10,
+        filters: dict[str, Any] | None = None,
+        deduplicate_by_doc: bool = False,
+        rerank: bool | str = False,
+        multi_query: bool | int = 0,
     ) -> Hits:
         """Search by words (BM25); "quoted phrases" stay together."""
-        return self._search("es_search", self._retriever.search, query, top_k, filters, deduplicate_by_doc)
+        asked = self._ask(
+            "es_search",
+            self._retriever.search,
+            query,
+            top_k,
+            filters,
+            multi_query,
+            rerank,
+            _depth(top_k, deduplicate_by_doc, rerank),
+        )
+        return self._given_best(asked, by_document=deduplicate_by_doc)
 
     def es_vector_search(
-        self, query: str, top_k: int = 10, filters: dict[str, Any] | None = None, deduplicate_by_doc: bool = False
+        self,
+        query: str,
+        top_k: int = 10,
+        filters: dict[str, Any] | None = None,
+        deduplicate_by_doc: bool = False,
+        rerank: bool | str = False,
+        multi_query: bool | int = 0,
     ) -> Hits:
         """Search by meaning; good where the documents use other words than you."""
         search = self._retriever.vector_search
-        return self._search("es_vector_search", search, query, top_k, filters, deduplicate_by_doc)
+        asked = self._ask(
+            "es_vector_search",
+            search,
+            query,
+            top_k,
+            filters,
+            multi_query,
+            rerank,
+            _depth(top_k, deduplicate_by_doc, rerank),
+        )
+        return self._given_best(asked, by_document=deduplicate_by_doc)
 
     def es_hybrid_search(
-        self, query: str, top_k: int = 10, filters: dict[str, Any] | None = None, deduplicate_by_doc: bool = False
+        self,
+        query: str,
+        top_k: int = 10,
+        filters: dict[str, Any] | None = None,
+        deduplicate_by_doc: bool = False,
+        rerank: bool | str = False,
+        multi_query: bool | int = 0,
     ) -> Hits:
         """Search by words and meaning together: the best first try."""
-        return self._search("es_hybrid_search", self._hybrid, query, top_k, filters, deduplicate_by_doc)
+        asked = self._ask(
+            "es_hybrid_search",
+            self._hybrid,
+            query,
+            top_k,
+            filters,
+            multi_query,
+            rerank,
+            _depth(top_k, deduplicate_by_doc, rerank),
+        )
+        return self._given_best(asked, by_document=deduplicate_by_doc)
 
     def es_hybrid_doc_search(
         self,
@@ -58,9 +120,9 @@ class SearchTools:
         filters: dict[str, Any] | None = None,
     ) -> Hits:
         """Search for documents: the best hit of each, with .hit_count and .matched_page_numbers."""
-        wanted = checked_top_k(top_k)
-        depth = min(max(candidate_pages or MAX_TOP_K, wanted), MAX_TOP_K)
-        return self._by_document("es_hybrid_doc_search", self._hybrid, query, wanted, depth, filters)
+        depth = min(max(candidate_pages or MAX_TOP_K, 1), MAX_TOP_K)
+        asked = self._ask("es_hybrid_doc_search", self._hybrid, query, top_k, filters, depth=depth)
+        return self._given_best(asked, by_document=True)
 
     def es_hybrid_search_in_doc(
         self, logical_doc_id: str, query: str, top_k: int = 5, filters: dict[str, Any] | None = None
@@ -93,29 +155,41 @@ class SearchTools:
                 raise error from None  # it is not the field `doc_id` that is unknown
         return [hit for hit in hits if doc_id in (hit.doc_id, hit.metadata.get("doc_id"))][:top_k]
 
-    def _search(
-        self, name: str, search: _Search, query: str, top_k: int, filters: dict[str, Any] | None, by_document: bool
-    ) -> Hits:
+    def _ask(
+        self,
+        name: str,
+        search: _Search,
+        query: str,
+        top_k: int,
+        filters: dict[str, Any] | None,
+        multi_query: bool | int = 0,
+        rerank: bool | str = False,
+        depth: int = MAX_TOP_K,
+    ) -> _Results:
+        """The hits of a query, or of it and its rewrites; as many as reranking and grouping need."""
         wanted = checked_top_k(top_k)
-        if by_document:
-            return self._by_document(name, search, query, wanted, MAX_TOP_K, filters)
-        return self._given(self._searched(name, search, query, wanted, filters).hits)
+        _refuse_empty(name, query)
+        reranker = self._ranking.reranker(name, rerank)
+        queries = self._ranking.queries(name, query, multi_query)
+        found = [self._searched(name, search, each, max(depth, wanted), filters).hits for each in queries]
+        return _Results(query=query, hits=fused(found), top_k=wanted, reranker=reranker)
 
-    def _by_document(
-        self, name: str, search: _Search, query: str, top_k: int, depth: int, filters: dict[str, Any] | None
-    ) -> Hits:
-        groups: dict[str, list[Hit]] = {}
-        for hit in self._searched(name, search, query, depth, filters).hits:
-            groups.setdefault(_document_of(hit), []).append(hit)
-        best = list(groups.values())[:top_k]
-        given = self._given([hits[0] for hits in best])
-        for row, hits in zip(given["items"], best, strict=True):
-            pages = dict.fromkeys(page for hit in hits for page in hit.pages)
+    def _given_best(self, results: _Results, *, by_document: bool) -> Hits:
+        """The best of the results in their last order; of each document the best, where that is wanted."""
+        groups: dict[Any, list[Hit]] = {}
+        for number, hit in enumerate(results.hits):
+            groups.setdefault(_document_of(hit) if by_document else number, []).append(hit)
+        best = [hits[0] for hits in groups.values()]
+        if results.reranker is not None:
+            best = reranked(results.reranker, results.query, best[: max(CANDIDATES, results.top_k)], results.top_k)
+        given = self._given(best[: results.top_k])
+        for row in given["items"] if by_document else ():
+            hits = groups[str(row["metadata"].get("doc_id") or row["doc_id"])]
+            pages = {page for hit in hits for page in hit.pages}
             row |= {"hit_count": len(hits), "matched_page_numbers": sorted(pages)}
         return given
 
     def _searched(self, name: str, search: _Search, query: str, top_k: int, filters: dict[str, Any] | None) -> Found:
-        _refuse_empty(name, query)
         with recorded(self._run, name, query, filters, top_k) as found, self._run.trying("search"):
             found.take(self._asked(search, query, top_k, plain_filters(filters)))
         return found
@@ -132,6 +206,11 @@ class SearchTools:
 def _refuse_empty(name: str, query: str) -> None:
     if not query.strip():
         raise ToolError(f"{name}: the query is empty")
+
+
+def _depth(top_k: int, by_document: bool, rerank: bool | str) -> int:
+    """How many hits to ask for, so that enough documents are among them, or enough that may be better."""
+    return MAX_TOP_K if by_document else max(CANDIDATES if rerank else 0, top_k)
 
 
 def _document_of(hit: Hit) -> str:
