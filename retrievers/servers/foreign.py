@@ -20,12 +20,13 @@ from retrievers.protocols import Embedder, FilterLike
 from retrievers.servers import fusing
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.foreign_fields import ForeignFields, condition, row_metadata, types_in_mapping
-from retrievers.servers.foreign_rows import Row, facet_of, mixed, page_starts
+from retrievers.servers.foreign_rows import Row, mixed, page_starts
+from retrievers.servers.foreign_values import all_aggregations, counted, documents_in, facets_of, info_of
 from retrievers.servers.looking import mapping_under
 from retrievers.servers.searching import rows_of, search_together, window_argument
 from retrievers.servers.showing import wanted
 from retrievers.snippets import folded_whitespace, passage
-from retrievers.types import CorpusDescription, DocumentSummary, Facet, FieldInfo, Hit, RetrievedDocument, Vector
+from retrievers.types import CorpusDescription, DocumentSummary, Facet, Hit, RetrievedDocument, Vector
 
 _BATCH: Final = 1_000
 _EXAMPLES: Final = 5
@@ -259,15 +260,13 @@ class ForeignRetriever:
         conditions = self._conditions(filters) + self._holding(query)
         body: Json = {"query": {"bool": {"filter": conditions}}, "size": 0, "track_total_hits": True}
         if self._fields.document:
-            counted = {"cardinality": {"field": self._path(self._fields.document), "precision_threshold": 40_000}}
-            body["aggs"] = {"documents": counted}
+            body["aggs"] = documents_in(self._path(self._fields.document))
         answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
-        if self._fields.document:
-            return int(answer["aggregations"]["documents"]["value"])
-        return int(answer["hits"]["total"]["value"])
+        found = answer.get("aggregations") or {}
+        return counted({"doc_count": answer["hits"]["total"]["value"], **found})
 
     def facets(self, field: str, *, query: str = "", filters: FilterLike = None, top_k: int = 20) -> Sequence[Facet]:
-        """The most frequent values of a field, counted in rows, ties by value.
+        """The most frequent values of a field, counted in documents, ties by value.
 
         Raises:
             FilterError: there is no such field.
@@ -275,7 +274,8 @@ class ForeignRetriever:
         if field not in self._types:
             resolve(parse({field: {"exists": True}}) or _unreachable(), self._types)
         conditions = self._conditions(filters) + self._holding(query)
-        return self._values([field], conditions, max(top_k, 1))[field][: max(top_k, 0)]
+        answer = self._aggregated([field], conditions, max(top_k, 1))
+        return facets_of(answer, field, self._found[field])[: max(top_k, 0)]
 
     def scan(
         self, *, query: str = "", filters: FilterLike = None, after: str = "", limit: int | None = None
@@ -321,37 +321,27 @@ class ForeignRetriever:
     def describe(self) -> CorpusDescription:
         """Counts, fields with types and examples."""
         conditions = self._conditions(None)
-        values = self._values(list(self._types), conditions, _EXAMPLES)
+        answer = self._aggregated(list(self._types), conditions, _EXAMPLES + 1)
+        infos = [info_of(answer, name, field, _EXAMPLES) for name, field in self._found.items()]
         body = {"query": {"bool": {"filter": conditions}}}
         rows = int(self._dialect.request("POST", f"/{self._index}/_count", body=body)["count"])
         return CorpusDescription(
             documents=self.count(),
             chunks=rows,
             vectors=rows if self._fields.vector else 0,
-            fields=tuple(
-                FieldInfo(
-                    name=name,
-                    type=self._types[name],
-                    documents=sum(facet.count for facet in facets),
-                    examples=tuple(facet.value for facet in facets),
-                )
-                for name, facets in values.items()
-                if facets
-            ),
+            fields=tuple(info for info in infos if info.documents),
         )
 
     def close(self) -> None:
         """Let go of all connections."""
         self._dialect.close()
 
-    def _values(self, names: Sequence[str], conditions: Sequence[Json], most: int) -> dict[str, list[Facet]]:
-        aggs = {str(number): {"terms": {"field": self._path(name), "size": most}} for number, name in enumerate(names)}
+    def _aggregated(self, names: Sequence[str], conditions: Sequence[Json], most: int) -> Json:
+        document = self._path(self._fields.document) if self._fields.document else ""
+        aggs = all_aggregations(self._found, names, document, most)
         body = {"query": {"bool": {"filter": list(conditions)}}, "size": 0, "aggs": aggs}
-        answer = self._dialect.request("POST", f"/{self._index}/_search", body=body).get("aggregations", {})
-        found = {}
-        for number, name in enumerate(names):
-            facets = [facet_of(bucket, self._types[name]) for bucket in answer[str(number)]["buckets"]]
-            found[name] = sorted(facets, key=lambda facet: (-facet.count, facet.value))
+        answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
+        found: Json = answer.get("aggregations", {})
         return found
 
     def _holding(self, query: str) -> list[Json]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from retrievers.embedded import scoring
 from retrievers.embedded.scoring import Candidates, Ranked
 from retrievers.servers.dialect import Json
-from retrievers.types import Facet
 
 _SPARSE: Final = 10
 """Pages for each row, at most, where the numbers of rows are taken for pages."""
@@ -65,12 +64,3 @@ def page_starts(numbers: Sequence[int], texts: Sequence[str]) -> tuple[tuple[int
     for number in range(last - 1, 0, -1):
         begins[number] = min(begins[number], begins[number + 1])
     return (0, *begins[2:]), ()
-
-
-def facet_of(bucket: Mapping[str, Any], kind: str) -> Facet:
-    """A bucket of a count by values, of a field of this type."""
-    if kind == "boolean":
-        return Facet(value=bool(bucket["key"]), count=bucket["doc_count"])
-    if kind == "date":
-        return Facet(value=str(bucket.get("key_as_string", bucket["key"])), count=bucket["doc_count"])
-    return Facet(value=bucket["key"], count=bucket["doc_count"])

@@ -116,13 +116,18 @@ class ServerSearch:
             _candidates(asking.lexical(self.question, self._conditions), depth),
             _candidates(asking.prior(self.question, self._conditions), depth),
         ]
+        rows = min(2 * depth, WINDOW)
         if vector is not None:
-            bodies.append(self._nearest(vector, min(2 * depth, WINDOW)))
-        found = [_units(answer) for answer in self._many(bodies)]
-        places, scores = _mixed(found, known)
-        if vector is not None and len(places) < top_k:  # several chunks of each unit: there may be more below
-            places, scores = _mixed([*found[:2], self._nearest_units(vector, top_k)], known)
-        return self._hits(places[:top_k], scores[:top_k])
+            bodies.append(self._nearest(vector, rows))
+        answers = self._many(bodies)
+        found = [_units(answer) for answer in answers]
+        if vector is not None:
+            near, scores = found.pop()
+            if len(near) < depth and rows < WINDOW and len(rows_of(answers[-1])) == rows:  # many chunks of each unit
+                near, scores = self._nearest_units(vector, depth)
+            found.append((near[:depth], scores[:depth]))  # as many as the embedded engine puts on one scale
+        places, mix = _mixed(found, known)
+        return self._hits(places[:top_k], mix[:top_k])
 
     def by_the_server(self, vector: Vector, top_k: int, fusion: str) -> list[Hit]:
         """Words and meaning mixed by the server: the units found by meaning first, then both in one query.
