@@ -9,7 +9,16 @@ from typing import Final
 import numpy as np
 
 from retrievers.errors import ConfigError, FilterError
-from retrievers.protocols import Exports, HasLedger, IndexWriter, KeepsLedger, MarksDuplicates, RetrieverProtocol, Scans
+from retrievers.protocols import (
+    Exports,
+    HasLedger,
+    IndexWriter,
+    KeepsLedger,
+    MarksDuplicates,
+    Refuses,
+    RetrieverProtocol,
+    Scans,
+)
 from retrievers.types import IndexedDocument, Matrix
 
 BATCH_CHARACTERS: Final = 8_000_000
@@ -18,11 +27,12 @@ BATCH_CHARACTERS: Final = 8_000_000
 
 @dataclass(slots=True, kw_only=True)
 class Copied:
-    """What has been moved so far."""
+    """What has been moved so far; `refused` are the documents that the target would not take, and why."""
 
     documents: int = 0
     chunks: int = 0
     vectors: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def as_it_is(item: IndexedDocument) -> IndexedDocument:
@@ -59,10 +69,14 @@ def copy(
     for batch in _batches(map(made, source.export(after=after))):
         writer.replace(batch)
         writer.flush()
+        if isinstance(writer, Refuses):
+            refused = writer.take_refused()
+            copied.refused |= refused
+            batch = [item for item in batch if item.document.id not in refused]
         copied.documents += len(batch)
         copied.chunks += sum(len(item.chunks) for item in batch)
         copied.vectors += sum(len(item.vectors) for item in batch if item.vectors is not None)
-        if told:
+        if told and batch:
             told(copied, batch[-1].document.id)
     _copy_marks(source, writer)
     _copy_ledger(source, writer)

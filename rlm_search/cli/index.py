@@ -69,7 +69,8 @@ def stats(url: str, config: Path | None, as_json: bool) -> int:
 def copy(source: str, target: str, config: Path | None, as_json: bool) -> int:
     """Move what the index SOURCE holds to TARGET, without parsing or embedding again.
 
-    SOURCE stays as it is; documents that TARGET has already are replaced. Run it again after it was stopped.
+    SOURCE stays as it is; documents that TARGET has already are replaced. Run it again after it was stopped. Exit code
+    4 if TARGET would not take some of them.
 
     \b
     Example:
@@ -94,10 +95,12 @@ def copy(source: str, target: str, config: Path | None, as_json: bool) -> int:
         copied = copy_index(exports, writer, told=told)
     if as_json:
         counts = {"documents": copied.documents, "chunks": copied.chunks, "vectors": copied.vectors}
-        printing.put_json({"source": source, "target": target, **counts})
+        printing.put_json({"source": source, "target": target, **counts, "refused": copied.refused})
     else:
         printing.put(f"{target} has {copied.documents:,} documents of {source}, {copied.vectors:,} vectors with them")
-    return 0
+        for document_id, reason in copied.refused.items():
+            printing.put(f"not taken: {document_id}: {printing.one_line(reason)}")
+    return DIFFERENT if copied.refused else 0
 
 
 @index.command()

@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from bench.beir import RetrievalSet, judge, load
+from bench.beir import Record, RetrievalSet, judge, load
 from bench.quality import all_ways, overlap
 from retrievers.copying import copy
 from retrievers.embedded import EmbeddedRetriever, EmbeddedWriter
 from retrievers.embedders.hashing import HashingEmbedder
 from retrievers.registry import open_retriever, open_writer
 from retrievers.testing import document
-from retrievers.testing_duplicates import embedded
+from retrievers.types import Chunk, IndexedDocument
 from tests.servers.search_nodes import ENGINES, fresh_index
 
 pytestmark = pytest.mark.integration
 
-DOCUMENTS = 1_200
-QUERIES = 60
+DOCUMENTS = 500
+QUERIES = 50
 LEAST = {"lexical": 0.8, "semantic": 0.9, "hybrid": 0.8}
 """The share of the first ten documents that the engines have in common."""
 
@@ -35,6 +35,13 @@ def chosen() -> RetrievalSet:
     return load(folder, limit_queries=QUERIES)
 
 
+def whole(record: Record, embedder: HashingEmbedder) -> IndexedDocument:
+    """A document of one chunk."""
+    each = document(record.id, f"{record.title}\n\n{record.text}")
+    chunk = Chunk(id=f"{each.id}#0", document_id=each.id, ordinal=0, start=0, end=len(each.text), text=each.text)
+    return IndexedDocument(document=each, chunks=[chunk], vectors=embedder.embed_documents([each.text]))
+
+
 @pytest.fixture(scope="module")
 def here(chosen: RetrievalSet, tmp_path_factory: pytest.TempPathFactory) -> EmbeddedRetriever:
     """What the questions ask for, and others up to a number, with the vectors of the hashing embedder."""
@@ -44,7 +51,7 @@ def here(chosen: RetrievalSet, tmp_path_factory: pytest.TempPathFactory) -> Embe
     path = tmp_path_factory.mktemp("real") / "index"
     embedder = HashingEmbedder()
     writer = EmbeddedWriter(path, embedder_name=embedder.name, dimensions=embedder.dimensions)
-    writer.replace([embedded(document(each.id, f"{each.title}\n\n{each.text}")) for each in records[:DOCUMENTS]])
+    writer.replace([whole(each, embedder) for each in records[:DOCUMENTS]])
     writer.close()
     return EmbeddedRetriever(path, HashingEmbedder)
 

@@ -46,6 +46,24 @@ def test_a_copy_holds_the_same_documents_chunks_and_vectors(tmp_path: Path) -> N
     assert [hit.doc_id for hit in source.vector_search("wind")] == [hit.doc_id for hit in target.vector_search("wind")]
 
 
+def test_documents_that_the_target_would_not_take_are_named(tmp_path: Path) -> None:
+    class Picky(EmbeddedWriter):
+        """As a server: what it takes no row of is taken out at the flush, and told."""
+
+        def take_refused(self) -> dict[str, str]:
+            return {"memo": "no room"} if self.holds("memo") else {}
+
+    source = written(tmp_path / "one")
+    name, dimensions = source.embedder()
+    writer = Picky(tmp_path / "two", embedder_name=name, dimensions=dimensions)
+
+    copied = copy(source, writer)
+    writer.close()
+
+    assert copied.refused == {"memo": "no room"}
+    assert copied.documents == len(CORPUS) - 1
+
+
 def test_an_export_begins_behind_an_id(tmp_path: Path) -> None:
     source = written(tmp_path / "one")
     ids = [item.document.id for item in source.export()]
