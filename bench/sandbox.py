@@ -1,6 +1,9 @@
-"""What the sandbox costs: start, first cell, later cells, host calls, 10 MB there and back; against a bare exec.
+"""What the sandbox costs: start, cells, host calls, transfers, memory, stops; against a bare exec, and beside peers.
 
-python bench/sandbox.py [--json]
+python -m bench.sandbox [--json] [--peers PYTHON]
+
+`--peers` names an interpreter that has pyrlm-runtime, rlms, pydantic-monty and dspy, or some of them; their figures
+come from `bench/peers_sandbox.py`, run by it. Wall clock in milliseconds: on a busy machine compare with the bare exec.
 """
 
 from __future__ import annotations
@@ -10,13 +13,16 @@ import io
 import json
 import os
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from rlm_search.sandbox.confined import ConfinedSandbox
+from rlm_search.sandbox.launch import executed
 
 CELL = "words = re.findall(r'\\w+', context[:1000])\ncounts = collections.Counter(words)\nprint(counts.most_common(3))"
 LINE = 'The quick brown fox, "jumps" over the lazy dog and carries on for a while.\n'
@@ -59,16 +65,26 @@ def start() -> dict[str, float]:
             time.sleep(0.6)
             hidden += timed(lambda sandbox=sandbox: sandbox.execute("1", timeout=10), 1)  # type: ignore[misc]  # bound now
     before = os.times().children_user + os.times().children_system
-    with ConfinedSandbox() as sandbox:
+    with ConfinedSandbox(launch=executed) as sandbox:
         sandbox.start({})
         sandbox.execute("1", timeout=10)
     cpu = (os.times().children_user + os.times().children_system - before) * 1000
     return {
         "start returns after": median(returns),
-        "first cell, asked at once": median(first),
+        "first cell of the process": first[0],
+        "first cell, asked at once": median(first[1:]),
         "first cell, 0.6 s after the start": median(hidden),
-        "CPU of a worker's start": cpu,
+        "CPU of what is loaded once": cpu,
+        "CPU of a worker's start": _cpu_of_a_start(),
     }
+
+
+def _cpu_of_a_start() -> float:
+    with ConfinedSandbox() as sandbox:
+        sandbox.start({})
+        sandbox.execute("1", timeout=10)
+        fields = Path(f"/proc/{sandbox.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def cells(size: int) -> dict[str, float]:
@@ -85,7 +101,7 @@ def cells(size: int) -> dict[str, float]:
         sandbox.start({}, {"context": context})
         timed(lambda: sandbox.execute(CELL, timeout=10), 50)
         times = timed(lambda: sandbox.execute(CELL, timeout=10), 1000)
-        rss = _rss(sandbox.pid)
+        rss, own = _rss(sandbox.pid), _own(sandbox.pid) - size / 1e6
     base = timed(bare, 1000)
     name = f"{size // 1000:,} KB context"
     return {
@@ -94,6 +110,7 @@ def cells(size: int) -> dict[str, float]:
         f"bare exec, {name}: median": median(base),
         f"overhead of a cell, {name}": median(times) - median(base),
         f"worker's memory, {name}, MB": rss,
+        f"of its own beside the context, {name}, MB": own,
     }
 
 
@@ -134,21 +151,97 @@ def stops() -> dict[str, float]:
     }
 
 
+def loop() -> dict[str, float]:
+    """A plain loop of ten million steps, in a cell and in a bare exec."""
+    code = "n = 0\nfor i in range(10_000_000): n += i"
+    with ConfinedSandbox() as sandbox:
+        sandbox.start({})
+        sandbox.execute("1", timeout=10)
+        [ours] = timed(lambda: sandbox.execute(code, timeout=120), 1)
+    [bare] = timed(lambda: exec(code, {}), 1)
+    return {"CPU loop": ours, "CPU loop, bare exec": bare}
+
+
+def rebuilt() -> dict[str, float]:
+    """A session of ten cells that is killed: from the crash to the answer that it was made again."""
+    with ConfinedSandbox() as sandbox:
+        sandbox.start({"echo": lambda value: value})
+        for n in range(10):
+            sandbox.execute(f"x{n} = echo({n})", timeout=10)
+        times = timed(lambda: sandbox.execute("collections._sys.modules['os']._exit(1)", timeout=10), 5)
+    return {"a lost session of ten cells made again": median(times)}
+
+
+def crowd(threads: int = 8, each: int = 1_000) -> dict[str, float]:
+    """Cells of sessions in threads at once: how many a second, and how many saw another's."""
+
+    def session(number: int) -> int:
+        with ConfinedSandbox() as sandbox:
+            sandbox.start({"whose": lambda: number}, {"mine": number})
+            told = (sandbox.execute(f"print(mine, whose(), {n})", timeout=60).stdout for n in range(each))
+            return sum(text != f"{number} {number} {n}\n" for n, text in enumerate(told))
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        mixed = sum(pool.map(session, range(threads)))
+    seconds = time.perf_counter() - started
+    return {
+        f"{threads} threads x {each:,} cells: mixed up": mixed,
+        "cells a second in threads": threads * each / seconds,
+    }
+
+
+def many(count: int = 200) -> dict[str, float]:
+    """Sessions at once: their start, and the largest memory of its own."""
+    with ExitStack() as stack:
+        started = time.perf_counter()
+        sandboxes = [stack.enter_context(ConfinedSandbox()) for _ in range(count)]
+        for sandbox in sandboxes:
+            sandbox.start({})
+        for sandbox in sandboxes:
+            sandbox.execute("x = 1", timeout=60)
+        seconds = time.perf_counter() - started
+        own = max(_own(sandbox.pid) for sandbox in sandboxes)
+    return {f"{count} sessions, started and asked": seconds * 1000, "largest memory of its own, MB": own}
+
+
 def _rss(pid: int | None) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
+def _own(pid: int | None) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1000
+
+
+def peers(python: str) -> dict[str, dict[str, float | str]]:
+    """The same figures of peers, by another interpreter."""
+    script = Path(__file__).with_name("peers_sandbox.py")
+    done = subprocess.run([python, str(script)], capture_output=True, text=True, check=True, timeout=1_200)
+    result: dict[str, dict[str, float | str]] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
-    as_json = parser.parse_args().json
-    figures = {**start(), **cells(1_000), **cells(10_000_000), **calls(), **transfer(), **stops()}
-    if as_json:
-        print(json.dumps(figures))
+    parser.add_argument("--peers", metavar="PYTHON")
+    asked = parser.parse_args()
+    figures = {**start(), **cells(1_000), **cells(10_000_000), **cells(100_000_000), **calls(), **transfer()}
+    figures |= {**stops(), **rebuilt(), **loop(), **crowd()}
+    if os.geteuid() == 0:
+        figures |= many()
+    beside = peers(asked.peers) if asked.peers else {}
+    if asked.json:
+        print(json.dumps({"ours": figures, **beside}))
         return
     for name, value in figures.items():
-        print(f"{name:<46}{value:>10.3f}{'' if name.endswith('MB') else ' ms'}")
+        print(f"{name:<46}{value:>10.3f}")
+    for peer, its in beside.items():
+        print(f"\n{peer}")
+        for name, figure in its.items():
+            print(f"  {name:<44}{figure if isinstance(figure, str) else f'{figure:10.3f}'}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from rlm_search.trace.trace import Listener
     from rlm_search.types import Model, Sandbox
 
-SANDBOXES = {"confined": "rlm_search.sandbox.confined:ConfinedSandbox"}
+SANDBOXES = {
+    "confined": "rlm_search.sandbox.confined:ConfinedSandbox",
+    "container": "rlm_search.sandbox.container:container_sandbox",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +116,17 @@ def sandbox_factory(settings: SandboxSettings) -> Callable[[], Sandbox]:
     from retrievers import plugins
 
     factory, _ = plugins.load("rlm_search.sandboxes", settings.spec, SANDBOXES)
-    if settings.spec != "confined":
+    if settings.spec not in SANDBOXES:
         return cast("Callable[[], Sandbox]", factory)
     from rlm_search.sandbox.protocol import SandboxLimits
 
     limits = replace(SandboxLimits(), memory_bytes=settings.memory_mb * 1024 * 1024)
-    return lambda: cast("Sandbox", factory(limits))
+    if settings.spec != "container":
+        return lambda: cast("Sandbox", factory(limits))
+    from rlm_search.sandbox.container import Container
+
+    container = Container(engine=settings.engine, image=settings.image, runtime=settings.runtime)
+    return lambda: cast("Sandbox", factory(limits, container))
 
 
 def _retriever(settings: Settings) -> RetrieverProtocol:

@@ -66,13 +66,19 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """`[sandbox]`: where the model's code runs, and what a cell may use.
 
     Attributes:
-        spec: `confined`, or `module:Class`.
+        spec: `confined`, `container`, or `module:Class`.
+        engine: of the container: docker, podman, or a path; "": the first that is installed.
+        image: of the container, with Python 3.11 or later.
+        runtime: of the container's engine, such as runsc for gVisor; "": its default.
         cell_seconds: wall clock of one cell, calls of tools not counted.
         memory_mb: memory of the session.
         output_characters: how much of a cell's output the model is shown.
     """
 
     spec: str = "confined"
+    engine: str = ""
+    image: str = "python:3.13-slim"
+    runtime: str = ""
     cell_seconds: float = 60.0
     memory_mb: int = 512
     output_characters: int = 8_000

@@ -17,6 +17,7 @@ _COMMANDS = {
     "search": ("rlm_search.cli.search", "List the passages of an index that match a query."),
     "show": ("rlm_search.cli.show", "Print a document of an index, or pages of it."),
     "index": ("rlm_search.cli.index", "Look after an index, or copy it to another engine."),
+    "doctor": ("rlm_search.cli.doctor", "Tell whether this machine can confine the code that models write."),
     "replay": ("rlm_search.cli.replay", "Tell a recorded run again."),
 }
 

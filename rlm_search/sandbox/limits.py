@@ -40,6 +40,16 @@ def settle(*descriptors: int) -> list[int]:
     return [settled[descriptor] for descriptor in descriptors]
 
 
+def moved_away() -> tuple[int, int]:  # pragma: no cover
+    """Stdin and stdout under other numbers, and nothing in their place."""
+    source, sink = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(nothing, standard)
+    os.close(nothing)
+    return source, sink
+
+
 def _lowered(descriptor: int) -> int:
     free = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
     worse = max(free, descriptor)

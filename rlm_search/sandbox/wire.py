@@ -6,6 +6,7 @@ follow. Nothing here decodes: the host uses msgspec, the worker (which has no si
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -36,6 +37,21 @@ class Closed(WireError):
     """The other side is gone."""
 
 
+class Pipes:
+    """Two descriptors in place of a socket: what a container gives its program as stdin and stdout."""
+
+    def __init__(self, source: int, sink: int) -> None:
+        self._source, self._sink = source, sink
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Read some bytes; 0 where the other side is gone."""
+        return os.readv(self._source, [buffer])
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Write some bytes."""
+        return os.write(self._sink, data)
+
+
 def widen(sock: socket.socket) -> None:
     """Ask for large buffers; less is given where the system has a lower cap."""
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
@@ -60,7 +76,7 @@ def frames(message: bytes, frame_bytes: int = FRAME_BYTES) -> Iterator[bytes | m
         yield piece
 
 
-def send(sock: socket.socket, message: bytes, wait: Wait = blocks) -> None:
+def send(sock: socket.socket | Pipes, message: bytes, wait: Wait = blocks) -> None:
     """Write one message.
 
     Raises:
@@ -77,7 +93,7 @@ def send(sock: socket.socket, message: bytes, wait: Wait = blocks) -> None:
                 raise Closed(str(error)) from error
 
 
-def receive(sock: socket.socket, *, limit: int, wait: Wait = blocks) -> bytes:
+def receive(sock: socket.socket | Pipes, *, limit: int, wait: Wait = blocks) -> bytes:
     """Read one message of at most `limit` bytes.
 
     Raises:
@@ -98,7 +114,7 @@ def receive(sock: socket.socket, *, limit: int, wait: Wait = blocks) -> bytes:
     return b"".join(pieces)
 
 
-def _frame(sock: socket.socket, limit: int, wait: Wait) -> tuple[bytearray, bool]:
+def _frame(sock: socket.socket | Pipes, limit: int, wait: Wait) -> tuple[bytearray, bool]:
     header = bytearray(_HEADER.size)
     _fill(sock, header, wait)
     (word,) = _HEADER.unpack(header)
@@ -112,7 +128,7 @@ def _frame(sock: socket.socket, limit: int, wait: Wait) -> tuple[bytearray, bool
     return body, bool(word & _MORE)
 
 
-def _fill(sock: socket.socket, buffer: bytearray, wait: Wait) -> None:
+def _fill(sock: socket.socket | Pipes, buffer: bytearray, wait: Wait) -> None:
     rest = memoryview(buffer)
     while rest:
         try:

@@ -4,6 +4,8 @@ It loads what cells may import, gives up what it can (`limits.py`), says so in i
 request at a time until the stream ends. It has no site-packages; its own modules are found beside this file.
 
     worker.py serve STREAM LIFELINE     descriptors: a socket, and a pipe whose closing kills
+    worker.py pipes                     speaks by stdin and stdout
+    worker.py container                 likewise, without the environment that it was given
     worker.py fork CONTROL              becomes a worker for each pair of descriptors that comes (`zygote.py`)
 """
 
@@ -23,7 +25,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from rlm_search.sandbox import cells, namespace
+    from rlm_search.sandbox import cells, namespace, wire
 
 
 def _find_siblings() -> None:  # pragma: no cover  # likewise
@@ -46,7 +48,7 @@ class ToolError(Exception):
 class Worker:
     """Answers the host over one socket."""
 
-    def __init__(self, sock: socket.socket, message_bytes: int) -> None:
+    def __init__(self, sock: socket.socket | wire.Pipes, message_bytes: int) -> None:
         from rlm_search.sandbox import guest, plain, wire
 
         self._sock, self._limit = sock, message_bytes
@@ -181,8 +183,10 @@ _TOLD: dict[str, Callable[[str], BaseException]] = {
 
 def main() -> NoReturn:  # pragma: no cover  # only in a process that can write no coverage data
     """Load everything, then be a worker, or become many."""
+    if sys.argv[1] == "container":  # once more, without what the image has in its environment
+        os.execve(sys.executable, [sys.executable, "-I", "-S", "-B", __file__, "pipes"], {})  # noqa: S606  # ourselves
     _find_siblings()
-    from rlm_search.sandbox import limits, namespace, shims, zygote
+    from rlm_search.sandbox import limits, namespace, shims, wire, zygote
 
     descriptors = limits.settle(*map(int, sys.argv[2:]))
     os.putenv("TZ", "UTC0")  # not `os.environ`, which stays empty; no file of time zones is looked for later
@@ -192,17 +196,26 @@ def main() -> NoReturn:  # pragma: no cover  # only in a process that can write 
     shims.install()
     if sys.argv[1] == "fork":
         zygote.attend(descriptors[0], serve)
+    if sys.argv[1] == "pipes":
+        speak(wire.Pipes(*limits.moved_away()), -1, 0)
     serve(descriptors[0], descriptors[1], 0)
 
 
 def serve(stream: int, lifeline: int, parent: int) -> NoReturn:  # pragma: no cover  # likewise
-    """Get ready, give everything up, say so, and answer."""
-    from rlm_search.sandbox import cells, guest, limits, namespace, wire
+    """Speak over a socket."""
+    from rlm_search.sandbox import limits, wire
 
     stream, lifeline = limits.settle(stream, lifeline)
     sock = socket.socket(fileno=stream)
     sock.setblocking(True)
     wire.widen(sock)
+    speak(sock, lifeline, parent)
+
+
+def speak(sock: socket.socket | wire.Pipes, lifeline: int, parent: int) -> NoReturn:  # pragma: no cover  # likewise
+    """Get ready, give everything up, say so, and answer."""
+    from rlm_search.sandbox import cells, guest, limits, namespace, wire
+
     try:
         settings = json.loads(wire.receive(sock, limit=1_000_000))
         output = cells.Output(settings["output_characters"])

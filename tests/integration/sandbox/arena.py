@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import socket
 import tempfile
 import threading
@@ -23,14 +24,13 @@ def win():
 
 def module(name):
     """The real module: by the `sys` of any class's globals, else by import."""
-    for kind in object.__subclasses__():
-        known = getattr(getattr(kind.__init__, "__globals__", {}).get("sys"), "modules", None)
-        if known:
-            try:
-                return known[name] if name in known else known["importlib"].import_module(name)
-            except KeyError:
-                break
-    return __import__(name, fromlist=["*"])
+    for kind in ().__class__.__base__.__subclasses__():
+        try:
+            known = kind.__init__.__globals__["sys"].modules
+        except Exception:
+            continue
+        return known[name] if name in known else known["importlib"].import_module(name)
+    return __import__(name)
 
 def raw():
     ctypes = module("rlm_search.sandbox.limits").ctypes
@@ -155,6 +155,16 @@ class Arena:
         if self._look() != self._before:
             found.append(f"the folder was changed: {self._look()}")
         return found
+
+    def restore(self) -> None:
+        """After an attack that was not contained: everything as it was."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(exist_ok=True)
+        self.folder.chmod(0o777)
+        self.path.write_text(self.canary)
+        self.path.chmod(0o666)
+        self._before = self._look()
+        self.visitors.clear()
 
     def close(self) -> None:
         for listener in self._listeners:
