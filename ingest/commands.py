@@ -27,7 +27,7 @@ from ingest.pipeline import IngestRun
 from ingest.progress import Progress, Silent
 from ingest.reading import reader_of
 from ingest.relocating import relocate
-from ingest.report import IndexCounts, IngestReport, Tally
+from ingest.report import OCR_IS_OFF, WHAT_IT_MEANS, IndexCounts, IngestReport, Tally
 from ingest.settings import IngestSettings, cache_folder, usable_cpus
 from ingest.spool import Spool
 from ingest.state import OpenIndex, open_index, open_rebuilt
@@ -91,7 +91,7 @@ def run_paths(paths: Sequence[str | Path], *, options: Options, rebuild: bool, s
     opening = open_rebuilt if rebuild else open_index
     opened = opening(options.url, embedder, options.settings)
     count = find.count if find.is_countable else None
-    return _run(found, options, embedder, opened, count=count, roots=find.roots(), synced=synced)
+    return _run(found, options, embedder, opened, count=count, roots=find.roots(), synced=synced, is_wide=find.is_wide)
 
 
 def watch_paths(paths: Sequence[str | Path], *, options: Options) -> Iterator[IngestReport]:
@@ -202,6 +202,7 @@ def _run(
     count: Callable[[], int] | None = None,
     roots: Sequence[Path] = (),
     synced: Sequence[Path] = (),
+    is_wide: bool = False,
     prepare: Callable[[OpenIndex], None] = lambda _: None,
 ) -> IngestReport:
     table = options.settings.table("ingest", IngestSettings)
@@ -219,7 +220,9 @@ def _run(
         again = index.journal.queue_again(kinds) if found is None else []
         files = found if found is not None else failed_files(again)
         parser = parser_options(table, options.passwords)
-        read = roots or folders_of([path for path, _ in again if not url_of(path)])
+        local = [path for path, _ in again if not url_of(path)]
+        read = roots or folders_of(local)
+        spool.brings_local = is_wide or bool(local and not read)
         confinement = confinement_of(table, parser, [*read, spool.folder])
         with open_pool(table, parser, confinement) as pool:
             progress = options.progress()
@@ -248,7 +251,7 @@ def _run(
         index.journal.drop_gone()
         tell_the_rest(index.journal, index.writer)
         index.journal.end_run()
-        return _report(tally, index, options.url, embedder, facts=facts, notes=notes_of(pool.lacking))
+        return _report(tally, index, options.url, embedder, table=table, facts=facts, notes=notes_of(pool.lacking))
 
 
 def _documents(retriever: RetrieverProtocol) -> Iterator[tuple[str, str]]:
@@ -322,7 +325,14 @@ def closing_of(embedder: Embedder | None) -> Iterator[None]:
 
 
 def _report(
-    tally: Tally, index: OpenIndex, url: str, embedder: Embedder | None, *, facts: Facts, notes: Sequence[str]
+    tally: Tally,
+    index: OpenIndex,
+    url: str,
+    embedder: Embedder | None,
+    *,
+    table: IngestSettings,
+    facts: Facts,
+    notes: Sequence[str],
 ) -> IngestReport:
     documents, chunks, vectors = index.journal.holdings.totals()
     return IngestReport(
@@ -337,7 +347,7 @@ def _report(
         bytes=tally.bytes,
         formats=tally.formats,
         failures=group(index.journal.failures()),
-        warnings=tally.warning_groups(),
+        warnings=tally.warning_groups(WHAT_IT_MEANS | ({"needs-ocr": OCR_IS_OFF} if table.ocr == "off" else {})),
         members=MemberCounts(**tally.members),
         notes=(*_notes(index), *notes),
         metadata=facts.sidecar_counts(index.journal.holdings.is_written_as),

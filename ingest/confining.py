@@ -24,11 +24,13 @@ def confinement_of(table: IngestSettings, parser: ParserOptions, paths: Sequence
 
 
 def folders_of(files: Iterable[Path]) -> list[Path]:
-    """The folders of these files; if there are very many, the one that holds them all."""
-    folders = {file.parent for file in files}
-    if len(folders) <= _MOST_FOLDERS:
-        return sorted(folders)
-    return [Path(os.path.commonpath([os.path.abspath(folder) for folder in folders]))]
+    """The folders of these files; none if there are very many."""
+    folders: set[Path] = set()
+    for file in files:
+        folders.add(file.parent)
+        if len(folders) > _MOST_FOLDERS:
+            return []
+    return sorted(folders)
 
 
 def notes_of(lacking: Mapping[str, str]) -> tuple[str, ...]:

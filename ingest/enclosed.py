@@ -17,7 +17,7 @@ from ingest import parsers
 from ingest.errors import ParseError
 from ingest.identity import storable
 from ingest.sources import printable
-from ingest.types import INSIDE, Enclosed, Entered, MemberFailed, Parsed, ParserOptions, ReadAs, SourceFile
+from ingest.types import INSIDE, Enclosed, Entered, LeftOut, MemberFailed, Parsed, ParserOptions, ReadAs, SourceFile
 
 _PIECE_BYTES = 1 << 20
 _MEMBER_BYTES = 16 << 20  # so much is no bomb, however small it was packed
@@ -44,7 +44,7 @@ class Place:
     parent: str = ""
 
 
-Item: TypeAlias = tuple[Parsed, SourceFile, Place] | Entered | ReadAs | MemberFailed
+Item: TypeAlias = tuple[Parsed, SourceFile, Place] | Entered | ReadAs | LeftOut | MemberFailed
 
 
 class _Spent(ParseError):
@@ -86,6 +86,8 @@ class Walk:
                 holder = item
                 if not is_done:
                     yield item, file, place
+            elif item.is_left_out:
+                yield from () if is_done else (LeftOut(),)
             elif not is_done:
                 inside = Place(
                     position=(*place.position, number),

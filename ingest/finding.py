@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -58,11 +59,18 @@ class Finding:
         local = [os.fspath(path) for path in self._paths if not url_of(path)]
         wild = {path for path in local if is_glob(path) and not os.path.lexists(path)}
         roots = [Path(Glob(path).base or ".") if path in wild else Path(path) for path in local]
-        if self._listed == lists.STDIN:
-            return [Path("/")]  # what it will name is not known yet
-        return [*roots, *(self._listed_folders() if self._listed else ())]
+        return [*roots, *self._folders]
 
-    def _listed_folders(self) -> list[Path]:
+    @property
+    def is_wide(self) -> bool:
+        """Its files lie who knows where: those who read them are brought them, and let near nothing."""
+        return bool(self._listed) and not self._folders
+
+    @cached_property
+    def _folders(self) -> list[Path]:
+        """The folders that the list leads to; none where they are not known yet, or very many."""
+        if self._listed in ("", lists.STDIN):
+            return []
         with lists.open_list(self._listed) as stream:
             entries = (os.fsdecode(entry) for entry in lists.entries(stream, is_null=self._is_null))
             real = (Path(os.path.realpath(entry)) for entry in entries if not url_of(entry))

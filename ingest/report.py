@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -31,6 +31,7 @@ WHAT_IT_MEANS = {
     "unsupported": "no parser reads this format",
 }
 """What a warning of each kind says."""
+OCR_IS_OFF = "pages are pictures, and `ocr` is off: `ingest retry --kind needs-ocr --ocr auto` reads them"
 
 
 class FormatCount(msgspec.Struct, kw_only=True):
@@ -172,6 +173,8 @@ class Tally:
         for warned in parsed.warnings:
             self._warn(warned.kind, warned.source, warned.pages)
 
+        if parsed.left_out:
+            self.members["left_out"] += parsed.left_out
         for failure in parsed.failures:
             self._fail_member(failure)
 
@@ -212,13 +215,17 @@ class Tally:
         if len(examples) < _EXAMPLES:
             examples.append(source)
 
-    def warning_groups(self) -> tuple[WarningGroup, ...]:
-        """What was warned of, by kind; most frequent first."""
+    def warning_groups(self, meanings: Mapping[str, str] = WHAT_IT_MEANS) -> tuple[WarningGroup, ...]:
+        """What was warned of, by kind; most frequent first.
+
+        Args:
+            meanings: what a warning of each kind says.
+        """
         return tuple(
             WarningGroup(
                 kind=kind,
                 count=count,
-                hint=WHAT_IT_MEANS.get(kind, ""),
+                hint=meanings.get(kind, ""),
                 examples=tuple(self.warnings.get(kind, ())),
                 pages=self.warned_pages[kind],
             )

@@ -28,6 +28,17 @@ _SLICE: Final = 1 << 20  # characters looked at a time, so that a text of any le
 _NUMBERS_BYTES: Final = 8
 
 _WORD: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_VERDICTS: Final = frozenset(
+    [
+        *("not", "no", "none", "never", "without", "cannot", "yes", "true", "false", "valid", "invalid", "void"),
+        *("approved", "rejected", "accepted", "refused", "denied", "granted", "declined", "confirmed", "cancelled"),
+        *("canceled", "passed", "failed", "guilty", "acquitted", "increase", "decrease", "increased", "decreased"),
+        *("nicht", "kein", "keine", "keinen", "nie", "ohne", "ja", "nein", "genehmigt", "abgelehnt", "angenommen"),
+        *("bewilligt", "verweigert", "gültig", "ungültig", "bestanden", "ne", "pas", "jamais", "sans", "nunca", "sin"),
+    ]
+)
+"""Words by which two texts contradict each other, however alike they are; they count as numbers do."""
+
 _NUMBER: Final = re.compile(r"\d+(?:[.,:/-]\d+)*")
 
 
@@ -45,6 +56,7 @@ def sketch_of(text: str) -> bytes:
     for part in _slices(text):
         found = _WORD.findall(part.lower())
         words += len(found)
+        numbers += sum(_hash(word) for word in found if word in _VERDICTS)
         found = carried + found
         minhash.update([" ".join(run) for run in zip(*(found[i:] for i in range(_RUN)), strict=False)])
         carried = found[1 - _RUN :]

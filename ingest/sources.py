@@ -31,7 +31,7 @@ def find(
     the walk goes on.
 
     Raises:
-        SourceError: at once, if a path does not exist.
+        SourceError: at once, if a path does not exist, or no file matches a pattern.
         ConfigError: a URL without the extra.
     """
     patterns = _Patterns(include, exclude)
@@ -41,7 +41,7 @@ def find(
         if url := url_of(path):
             others.append(_remote(url, patterns))
         elif is_glob(os.fspath(path)) and not os.path.lexists(path):
-            others.append(_walk_glob(Glob(os.fspath(path)), patterns))
+            others.append(_walk_glob(os.fspath(path), patterns))
         else:
             roots.append(Path(path))
             _check(roots[-1])
@@ -105,10 +105,15 @@ def _remote(url: str, patterns: _Patterns) -> Iterator[SourceFile | Failure]:
     return find_remote(url, keeps=patterns.keeps, drops=patterns.drops)
 
 
-def _walk_glob(glob: Glob, patterns: _Patterns) -> Iterator[SourceFile | Failure]:
+def _walk_glob(pattern: str, patterns: _Patterns) -> Iterator[SourceFile | Failure]:
+    glob = Glob(pattern)
     base = Path(glob.base or ".")
     _check(base)
-    return _walk(base, _Patterns(patterns.include, patterns.exclude, glob))
+    found = _walk(base, _Patterns(patterns.include, patterns.exclude, glob))
+    first = next(found, None)
+    if first is None:
+        raise SourceError(f"no file matches {printable(pattern)}", hint="check the pattern; hidden files do not count")
+    return chain((first,), found)
 
 
 def _check(root: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 import threading
 from collections import deque
@@ -30,7 +31,7 @@ class _Fetch:
 
 
 class Spool:
-    """Fetches remote files; local ones pass.
+    """Fetches remote files; local ones pass, or are brought as well.
 
     At most four files are on their way, and no further one is begun while `held_bytes` lie there waiting to be read.
 
@@ -40,12 +41,14 @@ class Spool:
 
     Attributes:
         folder: where files lie meanwhile.
+        brings_local: local files are linked or copied there, too: for workers that are let near no other folder.
     """
 
     def __init__(self, *, file_bytes: int, held_bytes: int = 256 << 20) -> None:
         self._file_bytes, self._most = file_bytes, held_bytes
         self._folder = tempfile.TemporaryDirectory(prefix="rlm-search-spool-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
+        self.brings_local = False
         self._numbers = count()
         self._lock = threading.Lock()
         self._held = 0
@@ -56,7 +59,7 @@ class Spool:
         pending: deque[_Fetch] = deque()
         try:
             for file in files:
-                if not file.url or file.size > self._file_bytes:
+                if not (file.url or self.brings_local) or file.size > self._file_bytes:
                     yield file  # one that is too large is refused by its size
                     continue
                 while pending and (len(pending) >= _AHEAD or self._is_full(file)):
@@ -119,7 +122,7 @@ class Spool:
         try:
             for pause in (*_PAUSES, None):
                 try:
-                    size = self._copy(file.url, path)
+                    size = self._copy(file.url, path) if file.url else _bring(file.path, path)
                     fetch.outcome = replace(file, spooled=path, size=size)
                     return
                 except _TooLarge:
@@ -153,6 +156,15 @@ class Spool:
                     raise InterruptedError
                 target.write(piece)
         return size
+
+
+def _bring(source: Path, path: Path) -> int:
+    """A second name for a file, or where that cannot be a copy; bytes that it has."""
+    try:
+        os.link(os.path.realpath(source), path)
+    except OSError:  # another disk, somebody else's file, or a file system without links
+        shutil.copyfile(source, path)
+    return path.stat().st_size
 
 
 class _TooLarge(Exception):

@@ -16,11 +16,11 @@ from ingest.language import identifier, language_of
 from ingest.parsers import elements
 from ingest.protocols import Chunker
 from ingest.sketches import sketch_of
-from ingest.types import Entered, MemberFailed, Parsed, ParserOptions, ReadAs, SourceFile, Warned
+from ingest.types import Entered, LeftOut, MemberFailed, Parsed, ParserOptions, ReadAs, SourceFile, Warned
 from ingest.worker import Item, Task
 from retrievers.types import Chunk, Document, IndexedDocument, MetadataValue
 
-_STAGES_VERSION = "3"
+_STAGES_VERSION = "4"
 _IN_A_FOLDER = Place()
 _MESSAGES = {
     "empty": "it holds no text",
@@ -61,7 +61,7 @@ def reader(
 
     def read(file: SourceFile) -> Iterator[Item]:
         for item in Walk(file, options, id_of).items():
-            if isinstance(item, Entered | ReadAs | MemberFailed):
+            if isinstance(item, Entered | ReadAs | LeftOut | MemberFailed):
                 yield item
                 continue
             parsed, lies_in, place = item

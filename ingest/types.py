@@ -105,6 +105,7 @@ class Enclosed:
         size: bytes that it claims to have, 0 where nothing is said; what is read is counted, and not believed.
         packed: bytes that it takes up in the enclosing file, 0 where nothing is said.
         mtime_ns: when it was last written to, 0 where nothing is said.
+        is_left_out: a link, a device or a hidden file, which is counted and not read, as in folders.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Enclosed:
     size: int = 0
     packed: int = 0
     mtime_ns: int = 0
+    is_left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,11 @@ class ReadAs:
     """The file in hand, or one inside it, is of this format."""
 
     format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A link, a device or a hidden file inside the file in hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +237,7 @@ class ParsedFile:
         bytes_read: size of the file, on its last piece, else 0.
         failures: files inside it that could not be read.
         formats: of the file and of what was read inside it, up to here.
+        left_out: links, devices and hidden files inside it.
     """
 
     file: SourceFile
@@ -237,6 +245,7 @@ class ParsedFile:
     warnings: Sequence[Warned] = ()
     failures: Sequence[Failure] = ()
     formats: Sequence[str] = ()
+    left_out: int = 0
     seconds: float = 0.0
     bytes_read: int = 0
     last: bool = True

@@ -125,6 +125,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
     last: bool
     failed: Sequence[MemberFailed] = ()
     formats: Sequence[str] = ()
+    left_out: int = 0
 
     def outcome(self, file: SourceFile) -> ParsedFile:
         """As the pool hands it out."""
@@ -134,6 +135,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
             warnings=self.warnings,
             failures=[failed.outcome(file) for failed in self.failed],
             formats=self.formats,
+            left_out=self.left_out,
             seconds=self.seconds,
             bytes_read=file.size if self.last else 0,
             last=self.last,

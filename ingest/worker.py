@@ -20,10 +20,10 @@ from ingest import wire
 from ingest.errors import DocumentFailed
 from ingest.heartbeat import hearing
 from ingest.parsers import plugin_folders
-from ingest.types import Confinement, Entered, FailureKind, Limits, MemberFailed, ReadAs, SourceFile, Warned
+from ingest.types import Confinement, Entered, FailureKind, LeftOut, Limits, MemberFailed, ReadAs, SourceFile, Warned
 from retrievers.types import IndexedDocument
 
-Item: TypeAlias = tuple[IndexedDocument, tuple[Warned, ...]] | Entered | ReadAs | MemberFailed
+Item: TypeAlias = tuple[IndexedDocument, tuple[Warned, ...]] | Entered | ReadAs | LeftOut | MemberFailed
 Task: TypeAlias = Callable[[SourceFile], Iterable[Item]]
 """What a worker does with a file: yields its documents, each with what is to be said about it."""
 
@@ -125,6 +125,8 @@ def pieces(items: Iterable[Item]) -> Iterator[wire.Piece | Entered]:
                 yield item
             elif isinstance(item, ReadAs):
                 portion.formats.add(item.format)
+            elif isinstance(item, LeftOut):
+                portion.left_out += 1
             elif isinstance(item, MemberFailed):
                 portion.failed.append(_member_failed(item))
             else:
@@ -150,6 +152,7 @@ class _Portion:
         self._reads: list[wire.Read] = []
         self._warnings: list[Warned] = []
         self._characters = 0
+        self.left_out = 0
         self.failed: list[wire.MemberFailed] = []
 
     def add(self, document: IndexedDocument, warned: tuple[Warned, ...]) -> None:
@@ -167,7 +170,9 @@ class _Portion:
 
     def taken(self, *, last: bool = False) -> wire.Piece:
         now = _seconds_used()
-        piece = wire.Piece(self._reads, self._warnings, now - self._started, last, self.failed, sorted(self.formats))
+        piece = wire.Piece(
+            self._reads, self._warnings, now - self._started, last, self.failed, sorted(self.formats), self.left_out
+        )
         self._started = now
         self._clear()
         return piece

@@ -13,12 +13,12 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from ingest.errors import UnsupportedFormat
+from ingest.errors import ParseError, UnsupportedFormat
 from ingest.parsers.clipping import clipping
 from ingest.parsers.detection import HEAD, extension_of, format_of
-from ingest.parsers.formats import BY_EXTENSION, FORMATS, Format
+from ingest.parsers.formats import BY_EXTENSION, BY_NAME, FORMATS, Format
 from ingest.protocols import Parser
-from ingest.types import DEFAULT_OPTIONS, Parsed, ParserOptions
+from ingest.types import DEFAULT_OPTIONS, Enclosed, Parsed, ParserOptions
 
 __all__ = [
     "FORMATS",
@@ -39,6 +39,7 @@ __all__ = [
 VERSION = "4"
 """Changes whenever files of all formats are read differently; what concerns one has a version in `formats`."""
 GROUP = "rlm_search.parsers"
+_GUESSED = ("json", "jsonl")
 _LIBRARIES = ("pypdfium2.raw", "lxml.html", "charset_normalizer", "email.policy", "olefile", "puremagic")
 
 
@@ -65,7 +66,11 @@ def chosen(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> tuple[str, P
             raise
     else:
         if plugged is None or format_.name != "text":
-            return format_.name, _parser_of(format_, options) if head else _Empty(format_.media_type)
+            if not head:
+                return format_.name, _Empty(format_.media_type)
+            parser = _parser_of(format_, options)
+            is_a_guess = format_.name in _GUESSED and BY_EXTENSION.get(extension_of(path)) is not format_
+            return format_.name, _OrText(parser) if is_a_guess else parser
     return extension_of(path), plugged.load()
 
 
@@ -118,6 +123,24 @@ def preload() -> None:
         load(format_)
     for library in _LIBRARIES:
         importlib.import_module(library)
+
+
+class _OrText:
+    """Reads what begins like records, and is not called so: as text where it is none."""
+
+    def __init__(self, inner: Parser) -> None:
+        self._inner = inner
+
+    def __call__(self, path: Path, options: ParserOptions) -> Iterator[Parsed | Enclosed]:
+        found = iter(self._inner(path, options))
+        try:
+            first = next(found, None)
+        except (ParseError, RecursionError):
+            yield from clipping(load(BY_NAME["text"]))(path, options)
+            return
+        if first is not None:
+            yield first
+        yield from found
 
 
 class _Empty:

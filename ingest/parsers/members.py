@@ -8,12 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from ingest.errors import ParseError, UnsupportedFormat
+from ingest.types import Enclosed
 
 
 def is_hidden(name: str) -> bool:
     """Left out, as in folders: names that begin with a dot, and what macOS adds to archives."""
     parts = [part for part in name.split("/") if part not in ("", ".", "..")]
     return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+
+def left_out(name: str) -> Enclosed:
+    """A member that is counted and not read."""
+    return Enclosed(name=name, open=io.BytesIO, is_left_out=True)
 
 
 @contextmanager

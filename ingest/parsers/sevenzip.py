@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ingest.errors import ParseError
-from ingest.parsers.members import is_hidden, needs_archives
+from ingest.parsers.members import is_hidden, left_out, needs_archives
 from ingest.types import DEFAULT_OPTIONS, Enclosed, ParserOptions
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class _Unpacking:
         self._folder, self._most = folder, most
         self._infos: list[Any] = []
         self.complete: set[int] = set()
+        self.left_out: list[str] = []
         self._files = _Files(self)
 
     def run(self, path: Path, password: str | None) -> ParseError | None:
@@ -102,6 +103,8 @@ class _Unpacking:
             self._infos.append(info)
             is_read = not (info.is_directory or info.is_symlink or info.is_junction or info.is_socket)
             wanted = is_read and not is_hidden(info.filename)
+            if not (wanted or info.is_directory):
+                self.left_out.append(info.filename)
             archive.worker.register_filelike(info.id, MemIO(str(number), files) if wanted else None)
         archive.worker.max_extract_size = self._most
         archive.worker.extract(archive.fp, None, parallel=False)
@@ -115,6 +118,7 @@ class _Unpacking:
             place = self.place(number)
             yield Enclosed(name=info.filename, open=partial(_content, place), size=place.stat().st_size)
             place.unlink()
+        yield from map(left_out, self.left_out)
 
 
 class _Files:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ingest.errors import ParseError
-from ingest.parsers.members import is_hidden, needs_archives, readable
+from ingest.parsers.members import is_hidden, left_out, needs_archives, readable
 from ingest.types import DEFAULT_OPTIONS, Enclosed, ParserOptions
 
 BLOCK = 512
@@ -114,6 +114,8 @@ def _members(file: BinaryIO) -> Iterator[Enclosed]:
                         size=member.size,
                         mtime_ns=int(member.mtime * 10**9) if 0 < member.mtime < 1 << 33 else 0,
                     )
+                elif not member.isdir():
+                    yield left_out(member.name)
                 archive.members = []  # type: ignore[attr-defined]  # else it keeps a note of each
     except _DAMAGED as error:
         raise ParseError(f"the archive is damaged: {error}") from error

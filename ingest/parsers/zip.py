@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from ingest.errors import ParseError, UnsupportedFormat
-from ingest.parsers.members import is_hidden, readable
+from ingest.parsers.members import is_hidden, left_out, readable
 from ingest.types import DEFAULT_OPTIONS, Enclosed, ParserOptions
 
 _ENCRYPTED = 0x1
@@ -36,7 +36,10 @@ def parse(path: Path, options: ParserOptions = DEFAULT_OPTIONS) -> Iterator[Encl
     with archive:
         for info in archive.infolist():
             name = _name(info)
-            if info.is_dir() or _is_link(info) or is_hidden(name):
+            if info.is_dir():
+                continue
+            if _is_link(info) or is_hidden(name):
+                yield left_out(name)
                 continue
             yield Enclosed(
                 name=name,

@@ -15,13 +15,13 @@ from ingest.worker import Task
 
 def reader() -> Task:
     """Files whose names begin with `crash`, `spin` or `eat` are the end of the process that reads them."""
-    honest = parsers.parser_for
+    honest = parsers.chosen
 
-    def parser_for(path: Path, options: ParserOptions) -> Parser:
+    def chosen(path: Path, options: ParserOptions) -> tuple[str, Parser]:
         deed = DEEDS.get(path.stem)
-        return deed or honest(path, options)
+        return (path.stem, deed) if deed else honest(path, options)
 
-    parsers.parser_for = parser_for  # type: ignore[assignment]
+    parsers.chosen = chosen  # type: ignore[assignment]
     return stages.reader(chunk=False)
 
 

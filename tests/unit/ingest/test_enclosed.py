@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from ingest import parsers
 from ingest.enclosed import Walk, member_name
 from ingest.errors import ParseError
+from ingest.members import MemberCounts
+from ingest.protocols import Parser
 from ingest.stages import id_of
-from ingest.types import Entered, MemberFailed, ParserOptions, ReadAs, SourceFile
+from ingest.types import Entered, LeftOut, MemberFailed, ParserOptions, ReadAs, SourceFile
 from tests.unit.ingest.zips import an_encrypted_zip, an_overlapping_zip
 
 
@@ -25,7 +28,7 @@ def walked(path: Path, options: ParserOptions | None = None) -> tuple[dict[str, 
     for item in Walk(file, options or ParserOptions(), id_of).items():
         if isinstance(item, MemberFailed):
             failures[item.source] = getattr(item.error, "kind", type(item.error).__name__)
-        elif not isinstance(item, Entered | ReadAs):
+        elif not isinstance(item, Entered | ReadAs | LeftOut):
             parsed, lies_in, _ = item
             texts[lies_in.source] = parsed.text
     return texts, failures
@@ -141,3 +144,41 @@ def test_a_bomb_of_entries_that_share_their_content_is_refused(tmp_path: Path) -
         kinds.add(refused.kind)
     assert unpacked <= 4
     assert kinds & {"too-large", "broken"}  # newer Pythons see by themselves that entries overlap
+
+
+def test_what_is_left_out_of_an_archive_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("folder/", "")
+        archive.writestr("folder/a.txt", "words")
+        archive.writestr("folder/.hidden", "words")
+        archive.writestr("__MACOSX/._a.txt", "words")
+    file = SourceFile(path=path, source="a.zip", size=path.stat().st_size, mtime_ns=0, fingerprint="")
+
+    items = list(Walk(file, ParserOptions(), id_of).items())
+
+    assert sum(isinstance(item, LeftOut) for item in items) == 2
+    assert MemberCounts(documents=1, left_out=2).sentence() == "inside other files: 1 document, 2 left out"
+
+
+def test_an_archive_that_holds_itself_ends_at_the_limit_of_depth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "quine.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("note.txt", "words")
+        archive.writestr("quine.zip", "its own bytes: no library packs them, so they are put in its place")
+    whole = path.read_bytes()
+    honest = parsers.chosen
+
+    def chosen(path: Path, options: ParserOptions) -> tuple[str, Parser]:
+        if path.name == "quine.zip":
+            path.write_bytes(whole)
+        return honest(path, options)
+
+    monkeypatch.setattr(parsers, "chosen", chosen)
+    texts, failures = walked(path, ParserOptions(archive_depth=3))
+
+    assert len(texts) == 3
+    deepest = "quine.zip" + "!/quine.zip" * 3
+    assert failures == {f"{deepest}!/{name}": "too-large" for name in ("note.txt", "quine.zip")}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from ingest import commands
 from ingest.errors import SourceError
 from ingest.globs import Glob
 from ingest.lists import entries
 from ingest.sources import find, find_listed
-from ingest.types import Failure, SourceFile
+from ingest.testing import InlinePool
+from ingest.types import Confinement, Failure, ParsedFile, SourceFile
 from tests.unit.ingest.conftest import Run
 from tests.unit.ingest.test_cli import object_of
 
@@ -133,3 +137,39 @@ def test_only_folders_and_files_are_synced(run: Run, tmp_path: Path) -> None:
     code, _, err = run("in/*.txt", "--sync")
     assert code == 2
     assert "--sync and --watch are for files and folders" in err
+
+
+def test_a_pattern_that_nothing_matches_is_said(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir(exist_ok=True)
+    (tmp_path / "in" / "a.txt").write_text("x")
+    code, _, err = run("in/*.pdf", "in", "--embedder", "none")
+    assert (code, err.splitlines()[0]) == (2, "error: no file matches in/*.pdf")
+
+
+def test_files_of_a_list_that_may_lead_anywhere_are_brought_to_the_workers(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "a.txt").write_text("The crane.")
+    (tmp_path / "far" / "link.txt").symlink_to(tmp_path / "far" / "a.txt")
+    given: list[Confinement] = []
+
+    class Pool(InlinePool):
+        def run(self, files: Iterable[SourceFile]) -> Iterator[ParsedFile | Failure]:
+            for file in files:
+                assert file.spooled is not None
+                assert file.spooled.parent != file.path.parent
+                yield from super().run([file])
+
+    def open_pool(table: object, parser: object, confinement: Confinement) -> InlinePool:
+        given.append(confinement)
+        return Pool()
+
+    monkeypatch.setattr(commands, "open_pool", open_pool)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"far/a.txt\nfar/link.txt\nfar/gone.txt\n")))
+
+    code, out, _ = run("--files-from", "-", "--embedder", "none", "--json")
+
+    assert (code, json.loads(out)["files"]["read"]) == (4, 2)
+    assert [Path(os.fsdecode(path)).name.startswith("rlm-search-spool-") for path in given[0].read] == [True]
+    assert (tmp_path / "far" / "a.txt").read_text() == "The crane."  # its second name is gone, and nothing else

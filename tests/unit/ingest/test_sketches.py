@@ -23,6 +23,12 @@ def alike(one: str, other: str) -> bool:
     return are_similar(first, second)
 
 
+def test_texts_that_say_yes_and_no_are_two_texts() -> None:
+    assert not alike(f"{WORDS} The motion was approved.", f"{WORDS} The motion was rejected.")
+    assert not alike(WORDS, WORDS.replace("found no fault", "found fault"))
+    assert alike(f"{WORDS} The motion was approved.", f"{WORDS} The Motion was approved!")
+
+
 @pytest.mark.parametrize(
     "other",
     [

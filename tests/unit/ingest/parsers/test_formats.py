@@ -161,3 +161,13 @@ def test_without_it_the_file_is_what_its_content_says(tmp_path: Path) -> None:
     (parsed,) = parsed_from(a_file(tmp_path, "a.tide", b"high at noon"))
     assert parsed.text == "high at noon"  # as any text
     assert version() == VERSION
+
+
+@pytest.mark.parametrize("text", ['{ "a": is what the record looked like, he said.', '[{"x": ... and so on'])
+def test_a_text_that_begins_like_json_and_is_none_is_read_as_text(tmp_path: Path, text: str) -> None:
+    (parsed,) = parsed_from(a_file(tmp_path, "notes.txt", text.encode()))
+    assert (parsed.text, parsed.media_type) == (text, "text/plain")
+    (record,) = parsed_from(a_file(tmp_path, "record.txt", b'{"_id": "a", "text": "One."}'))
+    assert record.media_type == "application/json"
+    with pytest.raises(ParseError):
+        parsed_from(a_file(tmp_path, "notes.json", text.encode()))
