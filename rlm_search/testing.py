@@ -17,6 +17,7 @@ from retrievers.types import Hit, RetrievedDocument, pages_of
 from rlm_search.errors import ToldToModel
 from rlm_search.sandbox.functions import HostFunction
 from rlm_search.sandbox.guest import revive
+from rlm_search.sandbox.mapping import taking_functions
 from rlm_search.sandbox.plain import NotPlain, plain
 from rlm_search.types import Execution
 
@@ -34,13 +35,17 @@ class InProcessSandbox:
         self.closed = False
         self._namespace: dict[str, Any] = {}
         self._given: set[str] = set()
+        self._stubs: dict[str, Callable[..., Any]] = {}
         self._stop: Exception | None = None
 
     def start(self, functions: Mapping[str, Callable[..., Any]], variables: Mapping[str, Any] | None = None) -> None:
         """Begin a session."""
         self._namespace = {"__name__": "__main__", "json": json, "re": re, **(variables or {})}
         for name, function in functions.items():
-            self._namespace[name] = self._stub(HostFunction.of(name, function))
+            self._stubs[name] = self._stub(HostFunction.of(name, function))
+            self._namespace[name] = taking_functions(
+                name, lambda name, args, kwargs: self._stubs[name](*args, **kwargs)
+            )
         self._given = set(self._namespace)
 
     def execute(self, code: str, *, timeout: float) -> Execution:

@@ -16,6 +16,8 @@ _ROWS_SHOWN = 40
 _TABLE_CHARACTERS = 3_800
 _PASSAGE = 200
 _HIDDEN = ("content", "text")
+_LONG = dict.fromkeys(("answer", "reason", "snippet", "text"), 240)
+"""What is shown at some length in the row of a table."""
 
 
 class Record(dict[str, Any]):
@@ -279,7 +281,8 @@ def _score(score: Any) -> str:
 def _row(item: Any) -> str:
     if not isinstance(item, dict) or isinstance(item, Document):
         return repr(item)
-    return "  ".join(f"{key}={short(value, 80)}" for key, value in item.items() if value not in ("", None, [], {}))
+    shown = {key: value for key, value in item.items() if value not in ("", None, [], {})}
+    return "  ".join(f"{key}={short(value, _LONG.get(key, 80))}" for key, value in shown.items())
 
 
 def _text_of(item: Mapping[str, Any]) -> str:

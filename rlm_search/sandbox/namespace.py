@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from rlm_search.sandbox.guest import fold, short
+from rlm_search.sandbox.mapping import taking_functions
 from rlm_search.sandbox.signatures import rebuild
 
 BOUND = ("json", "re", "math", "collections", "itertools", "textwrap", "datetime", "statistics")
@@ -179,8 +180,10 @@ def stub(
     """A function that stands for one of the host's: its name, signature and docstring, and a call over the wire."""
     name = str(described["name"])
 
+    asked = taking_functions(name, call)
+
     def function(*args: Any, **kwargs: Any) -> Any:
-        return call(name, args, kwargs)
+        return asked(*args, **kwargs)
 
     function.__name__ = function.__qualname__ = name
     function.__module__ = "host"

@@ -34,6 +34,7 @@ __all__ = [
 UNTOLD = frozenset(
     {
         "SUBMIT",
+        "documents_to_map",
         "es_hybrid_doc_search",
         "es_find_pages_text",
         "es_get_pages",

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from retrievers.errors import DocumentNotFound, RetrieverFailed
 from retrievers.protocols import RetrieverProtocol, Scans
+from retrievers.types import RetrievedDocument
 from rlm_search.documents import Documents
 from rlm_search.errors import ConfigError
 from rlm_search.estimates import estimate_calls
@@ -28,6 +29,8 @@ BATCH = 32
 """Prompts that are put together: what a spent budget loses of answers under way is no more."""
 _ANSWER_TOKENS = 300
 _AROUND_HIT = 1_000
+_SENT_CHARACTERS = 4_000_000
+"""Of text that goes into the sandbox at once, and of one document."""
 _UNKNOWN_WINDOW = 16_000
 """Tokens that a model reads of which nothing is known."""
 
@@ -55,20 +58,22 @@ class ExhaustiveTools:
 
     def functions(self) -> list[Callable[..., Any]]:
         """Those that the retriever can serve."""
-        return [*([self.map_documents] if isinstance(self._retriever, Scans) else []), self.map_hits]
+        if not isinstance(self._retriever, Scans):
+            return [self.map_hits]
+        return [self.map_documents, self.documents_to_map, self.map_hits]
 
     def map_documents(
         self,
-        question: str,
+        question_or_function: str,
         filters: dict[str, Any] | None = None,
         schema: dict[str, Any] | None = None,
         query: str = "",
         model: str | None = None,
     ) -> Table:
-        """Ask the sub-model of each matching document; rows have doc_id and the fields of schema ({"year": "int"})."""
-        asked = self._question("map_documents", question, schema, model)
+        """Ask the sub-model about each matching document, or call a function with it: rows with schema's fields."""
+        asked = self._question("map_documents", question_or_function, schema, model)
         assert isinstance(self._retriever, Scans)
-        with recorded(self._run, "map_documents", query or question[:2_000], filters) as found:
+        with recorded(self._run, "map_documents", query or question_or_function[:2_000], filters) as found:
             scanned = self._retriever.scan(query=query, filters=plain_filters(filters))
             items = [
                 Item(
@@ -83,9 +88,29 @@ class ExhaustiveTools:
             raise ToolError(f"map_documents: more than {MAX_MAPPED:,} documents match; narrow the filters")
         return self._mapped(asked, items, "documents")
 
+    def documents_to_map(self, filters: dict[str, Any] | None = None, query: str = "", after: str = "") -> Table:
+        """Some of the matching documents with their text, for a function; .next is where to go on, "" at the end."""
+        assert isinstance(self._retriever, Scans)
+        with recorded(self._run, "map_documents", query, filters) as found:
+            scanned = self._retriever.scan(query=query, filters=plain_filters(filters), after=after)
+            rows: list[dict[str, Any]] = []
+            characters, last = 0, ""
+            for summary in scanned:
+                if characters >= _SENT_CHARACTERS:
+                    last = rows[-1]["doc_id"]
+                    break
+                with self._run.trying("read", doc_id=summary.doc_id):
+                    document = self._documents.whole(summary.doc_id)
+                text = document.content[:_SENT_CHARACTERS]
+                self._run.read(DocumentRead(doc_id=document.doc_id, start=0, end=len(text)))
+                characters += len(text)
+                rows.append(_document_row(document, text))
+            found.number = len(rows)
+        return table(rows, next=last)
+
     def map_hits(
         self,
-        question: str,
+        question_or_function: str,
         hits: str | list[dict[str, Any]],
         filters: dict[str, Any] | None = None,
         schema: dict[str, Any] | None = None,
@@ -93,7 +118,7 @@ class ExhaustiveTools:
         model: str | None = None,
     ) -> Table:
         """Ask the sub-model of each hit with its page (of hits, or of a query's best top_k); rows as map_documents."""
-        asked = self._question("map_hits", question, schema, model)
+        asked = self._question("map_hits", question_or_function, schema, model)
         given = self._search.es_hybrid_search(hits, top_k, filters)["items"] if isinstance(hits, str) else hits
         return self._mapped(asked, [self._item_of(hit) for hit in _different(given)], "hits")
 
@@ -259,6 +284,20 @@ class _Work:
 
     def _fail(self, item: Item, reason: str) -> None:
         self._failed.append({"doc_id": item.doc_id, "reason": reason})
+
+
+def _document_row(document: RetrievedDocument, text: str) -> dict[str, Any]:
+    return {
+        "__type__": "Document",
+        "doc_id": document.doc_id,
+        "title": document.title,
+        "source": document.source,
+        "content": text,
+        "characters": len(document.content),
+        "page_count": len(document.pages),
+        "language": document.language,
+        "metadata": dict(document.metadata),
+    }
 
 
 def _room(model: Model) -> int:

@@ -179,7 +179,8 @@ class _Grep:
         """Take the matches of one document, each with its line."""
         [spans] = matcher.spans(document.content)
         taken = spans[: self.most - len(self.hits)]
-        self.hits += [_line_hit(document, start, end) for start, end in taken]
+        lines = {(hit.start, hit.end): hit for hit in (_line_hit(document, *span) for span in taken)}
+        self.hits += lines.values()  # a line that matches twice is one row
         if len(taken) < len(spans):
             self.stopped = f"there are more matches in {document.doc_id!r}"
         self.documents += 1

@@ -228,6 +228,37 @@ def test_a_dear_mapping_is_asked_for_before_it_starts(fleet: Listed) -> None:
     assert small.asked == []
 
 
+def test_a_function_of_the_models_own_is_called_with_each_document(tell: Tell, fleet: Listed) -> None:
+    small = Small()
+    told = tell(
+        "\nrows = map_documents(lambda doc: {'n': len(doc.text), 'year': doc.metadata['even']}, {'even': True})"
+        "\nprint(rows.coverage, rows[0].n, rows[49].doc_id)"
+        "\nrows = map_documents(question_or_function=lambda doc: 1 / (doc['doc_id'] != 'd005'))"
+        "\nprint(rows.coverage, rows.failed, sum(r.answer for r in rows))"
+        "\nprint([r.answer for r in map_hits(lambda hit: hit.preview[:6], 'gust', top_k=2)])",
+        END,
+        retriever=fleet,
+        sub_model=small,
+    )
+    assert "50 of 50 documents 29 d098" in told.shown
+    assert "100 of 100 documents, 1 failed doc_id='d005'  reason='ZeroDivisionError: division by zero' 99" in told.shown
+    assert "['Ship 0', 'The gu']" in told.shown or "['The gu', 'The gu']" in told.shown
+    assert small.asked == []
+
+
+def test_a_function_that_always_fails_tells_what_it_raises(tell: Tell, fleet: Listed) -> None:
+    assert "KeyError: 'odd'" in tell("\nmap_documents(lambda doc: doc['odd'])", END, retriever=fleet).shown
+
+
+def test_documents_come_to_a_function_a_few_at_a_time(
+    tell: Tell, fleet: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlm_search.tools.exhaustive._SENT_CHARACTERS", 1_000)
+    told = tell("\nprint(map_documents(lambda doc: 1).coverage)", END, retriever=fleet)
+    assert "100 of 100 documents" in told.shown
+    assert len([e for e in told.of(Searched) if e.function == "map_documents"]) == 3
+
+
 def test_a_text_is_cut_at_lines_and_nothing_is_lost() -> None:
     text = "".join(f"line {n}\n" for n in range(1_000))
     parts = [part for _, _, part in parts_of(text, 1_000)]
