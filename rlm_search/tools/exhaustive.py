@@ -117,7 +117,7 @@ class ExhaustiveTools:
         top_k: int = 200,
         model: str | None = None,
     ) -> Table:
-        """Ask the sub-model of each hit with its page (of hits, or of a query's best top_k); rows as map_documents."""
+        """Ask the sub-model of each hit (of a search, or of a query's best top_k) and what stands around it."""
         asked = self._question("map_hits", question_or_function, schema, model)
         given = self._search.es_hybrid_search(hits, top_k, filters)["items"] if isinstance(hits, str) else hits
         return self._mapped(asked, [self._item_of(hit) for hit in _different(given)], "hits")

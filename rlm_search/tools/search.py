@@ -99,7 +99,7 @@ class SearchTools:
         rerank: bool | str = False,
         multi_query: bool | int = 0,
     ) -> Hits:
-        """Search by words and meaning together: the best first try."""
+        """Search by words and meaning: the best first try. rerank=True, multi_query=True find more, by sub-calls."""
         asked = self._ask(
             "es_hybrid_search",
             self._hybrid,
