@@ -51,12 +51,21 @@ _CONFIG = click.option(
     "--config", type=click.Path(path_type=Path), metavar="FILE", help="Settings, in place of rlm-search.toml."
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_SHARD = click.option(
+    "--shard", metavar="K/N", help="Only this part of the files, by a hash of their paths; for an index on a server."
+)
 _KIND = click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind (repeatable).")
 _RUNNING = (
     click.option(
         "--embedder", metavar="SPEC", help="minilm, none, sentence-transformers:NAME, openai:NAME, module:Class."
     ),
     click.option("--workers", type=click.IntRange(min=0), metavar="N", help="Processes that read files; 0: all CPUs."),
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "ray"]),
+        help="Where files are read and embedded: here, or on a Ray cluster. [default: local]",
+    ),
+    _SHARD,
     click.option("--password", "passwords", multiple=True, metavar="TEXT", help="Tried on encrypted files."),
     click.option(
         "--passwords-file", type=click.Path(path_type=Path), metavar="FILE", help="Passwords to try, one a line."
@@ -200,14 +209,14 @@ def reembed(**given: Any) -> int:
 
 
 @cli.command(context_settings=_CONTEXT, short_help="What the index holds, and how far a run is.")
-@_options(_INDEX, _JSON, _CONFIG)
-def status(index: str | None, as_json: bool, config: Path | None) -> int:
+@_options(_INDEX, _SHARD, _JSON, _CONFIG)
+def status(index: str | None, shard: str | None, as_json: bool, config: Path | None) -> int:
     """What the index holds, the state of files, failures, and the run that goes on."""
     from ingest.commands import status_of
     from ingest.report import json_of
     from ingest.status import lines
 
-    found = status_of(_settings(config, index=index))
+    found = status_of(_settings(config, index=index, ingest={"shard": shard}))
     click.echo(json_of(found) if as_json else "\n".join(lines(found)))
     return 0
 
@@ -275,7 +284,7 @@ def _options_of(given: dict[str, Any]) -> Any:
     from ingest.commands import Options
     from ingest.passwords import hide_arguments
 
-    table = {"workers": given["workers"], "ocr": given["ocr"]}
+    table = {"workers": given["workers"], "ocr": given["ocr"], "executor": given["executor"], "shard": given["shard"]}
     table["passwords_file"] = str(given["passwords_file"]) if given["passwords_file"] else None
     table["ocr_languages"] = given["ocr_languages"].split(",") if given["ocr_languages"] else None
     table["metadata"] = str(given["metadata"]) if given["metadata"] else None

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from ingest import passwords, reembedding, state, syncing, watching
+from ingest import executors, passwords, reembedding, state, syncing, watching
 from ingest.addresses import url_of
 from ingest.causes import group
 from ingest.confining import confinement_of, folders_of, notes_of
 from ingest.entries import FailedFile
 from ingest.estimate import Estimate, estimate
+from ingest.executors import open_pool
 from ingest.facts import Facts, open_facts
 from ingest.finding import Finding, failed_files, folders_to_sync
 from ingest.forgetting import Forgotten, forget
@@ -32,8 +31,7 @@ from ingest.settings import IngestSettings, cache_folder, usable_cpus
 from ingest.spool import Spool
 from ingest.state import OpenIndex, open_index, open_rebuilt
 from ingest.status import Status, read_status
-from ingest.types import Confinement, Failure, Limits, ParserOptions, SourceFile
-from ingest.workers import WorkerPool
+from ingest.types import Failure, ParserOptions, SourceFile
 from ingest.writing import Batching, tell_the_rest
 from retrievers import registry
 from retrievers.errors import ConfigError, IndexLocked
@@ -87,6 +85,7 @@ def run_paths(paths: Sequence[str | Path], *, options: Options, rebuild: bool, s
     synced = folders_to_sync(paths, options.listed) if sync else []
     find = _finding(paths, options)
     found = find.files()
+    executors.check(options.settings.table("ingest", IngestSettings), options.url, rebuild=rebuild)
     embedder = _embedder(options, rebuild=rebuild)
     opening = open_rebuilt if rebuild else open_index
     opened = opening(options.url, embedder, options.settings)
@@ -143,7 +142,8 @@ def estimate_paths(paths: Sequence[str | Path], *, options: Options) -> Estimate
 def _finding(paths: Sequence[str | Path], options: Options) -> Finding:
     table = options.settings.table("ingest", IngestSettings)
     own = state.folders_of(options.url)
-    return Finding(paths, table, own, listed=options.listed, is_null=options.is_null)
+    shard = state.shard_of(options.settings)
+    return Finding(paths, table, own, listed=options.listed, is_null=options.is_null, shard=shard)
 
 
 def reembed(*, options: Options) -> IngestReport:
@@ -163,6 +163,7 @@ def reembed(*, options: Options) -> IngestReport:
 
 def run_failed(kinds: Sequence[str], *, options: Options) -> IngestReport:
     """Read failed files again."""
+    executors.check(options.settings.table("ingest", IngestSettings), options.url)
     state.require_index(options.url, options.settings)
     embedder = _embedder(options, rebuild=False)
     return _run(None, options, embedder, open_index(options.url, embedder, options.settings), kinds=kinds)
@@ -213,18 +214,20 @@ def _run(
         Spool(file_bytes=table.file_size_mb << 20) as spool,
     ):
         prepare(index)
-        relocate(roots, index.journal)
+        if index.shard is None:  # else files of other shards would be taken for moved ones
+            relocate(roots, index.journal)
         syncing.check_roots(synced, index)
         index.journal.begin_run(embedder.name if embedder else "")
         syncing.drop_shared(synced, index)
         again = index.journal.queue_again(kinds) if found is None else []
+        again = [(path, source) for path, source in again if index.shard is None or index.shard.owns(source)]
         files = found if found is not None else failed_files(again)
         parser = parser_options(table, options.passwords)
         local = [path for path, _ in again if not url_of(path)]
         read = roots or folders_of(local)
         spool.brings_local = is_wide or bool(local and not read)
         confinement = confinement_of(table, parser, [*read, spool.folder])
-        with open_pool(table, parser, confinement) as pool:
+        with open_pool(table, parser, confinement, options.settings, embedder) as pool:
             progress = options.progress()
             run = IngestRun(
                 writer=index.writer,
@@ -235,8 +238,9 @@ def _run(
                 batching=Batching(documents=table.flush_documents, seconds=table.flush_seconds),
                 progress=progress,
                 ask_index=not index.is_known,
+                shard=index.shard,
                 amend=facts.apply,
-                spool=spool,
+                spool=spool if table.executor == "local" else None,
             )
             _count_ahead(run.tally, count)
             try:
@@ -249,7 +253,7 @@ def _run(
             with open_whole(options.url, options.settings) as retriever:
                 tally.removed += syncing.drop_strays(synced, index, _documents(retriever))
         index.journal.drop_gone()
-        tell_the_rest(index.journal, index.writer)
+        tell_the_rest(index.journal, index.writer, index.shard)
         index.journal.end_run()
         return _report(tally, index, options.url, embedder, table=table, facts=facts, notes=notes_of(pool.lacking))
 
@@ -258,24 +262,6 @@ def _documents(retriever: RetrieverProtocol) -> Iterator[tuple[str, str]]:
     """Id and source of all that the index holds."""
     assert isinstance(retriever, Scans), "all engines that are written to can be walked over"
     return ((found.doc_id, found.source) for found in retriever.scan())
-
-
-def open_pool(table: IngestSettings, parser: ParserOptions, confinement: Confinement) -> WorkerPool:
-    """Worker processes as the settings say."""
-    return WorkerPool(
-        table.workers or usable_cpus(),
-        options={
-            "max_tokens": table.max_tokens,
-            "sketch": table.near_duplicates,
-            "parser": msgspec.to_builtins(parser),
-        },
-        limits=Limits(
-            cpu_seconds=table.file_seconds,
-            memory_bytes=table.file_memory_mb << 20,
-            file_bytes=table.file_size_mb << 20,
-        ),
-        confinement=confinement,
-    )
 
 
 def parser_options(table: IngestSettings, given_passwords: Sequence[str] = ()) -> ParserOptions:

@@ -16,6 +16,7 @@ from ingest.errors import SourceError
 from ingest.globs import Glob, is_glob
 from ingest.journal import path_key
 from ingest.settings import IngestSettings
+from ingest.sharding import Shard
 from ingest.types import Failure, SourceFile
 
 
@@ -28,6 +29,7 @@ class Finding:
         own: folders of the index, which are never read.
         listed: a file that names further paths, `-` for stdin, "" for none.
         is_null: its paths are separated by NUL.
+        shard: the part of them that counts; None is all.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Finding:
         *,
         listed: str = "",
         is_null: bool = False,
+        shard: Shard | None = None,
     ) -> None:
         self._paths, self._table, self._listed, self._is_null = paths, table, listed, is_null
+        self._shard = shard
         self._own = tuple(os.path.join(folder, "") for folder in own)
 
     def files(self) -> Iterator[SourceFile | Failure]:
@@ -52,7 +56,7 @@ class Finding:
         found = sources.find(self._paths, **patterns)
         if self._listed:
             found = chain(found, sources.find_listed(self._listed, is_null=self._is_null, **patterns))
-        return (file for file in found if not self._is_own(file.path))
+        return (file for file in found if self._counts(file))
 
     def roots(self) -> list[Path]:
         """Where these files lie: what the processes that read them are let near."""
@@ -84,6 +88,9 @@ class Finding:
     def count(self) -> int:
         """How many files there are."""
         return sum(1 for _ in self.files())
+
+    def _counts(self, file: SourceFile | Failure) -> bool:
+        return not self._is_own(file.path) and (self._shard is None or self._shard.owns(file.source))
 
     def _is_own(self, path: Path) -> bool:
         return bool(self._own) and not url_of(path) and os.path.abspath(path).startswith(self._own)

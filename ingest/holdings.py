@@ -75,7 +75,7 @@ class Holdings:
     def hash_of_whole(self, path: bytes) -> str:
         """The hash of the bytes of a file that is one document; "" for a file of records."""
         rows = self._execute("SELECT key FROM holdings WHERE path = ? LIMIT 2", (path,)).fetchall()
-        return str(rows[0][0]) if len(rows) == 1 and not _names_itself(rows[0][0]) else ""
+        return str(rows[0][0]) if len(rows) == 1 and not names_itself(rows[0][0]) else ""
 
     def drop_outdated(self, path: bytes, generation: int) -> set[str]:
         """A file was read to its end: what only earlier versions of it held is gone; gives the keys concerned."""
@@ -129,7 +129,7 @@ class Holdings:
     def with_rivals(self, keys: Iterable[str]) -> set[str]:
         """The keys, and those of records that claim the same name: naming one may rename the other."""
         found = set(keys)
-        for key in [key for key in found if _names_itself(key)]:
+        for key in [key for key in found if names_itself(key)]:
             rows = self._execute("SELECT DISTINCT key FROM holdings WHERE document_id = ?", (_own_name(key),))
             found.update(row[0] for row in rows)
         return found
@@ -142,7 +142,7 @@ class Holdings:
         source, path, document_id, title = holders[0]
         return Wanted(
             key=key,
-            document_id=self._unrivalled(document_id, key, source) if _names_itself(key) else document_id,
+            document_id=self._unrivalled(document_id, key, source) if names_itself(key) else document_id,
             title=title,
             source=source,
             path=path,
@@ -178,6 +178,11 @@ class Holdings:
     def is_written_as(self, document_id: str) -> bool:
         """Some document stands in the index under this name."""
         return self._execute("SELECT 1 FROM documents WHERE document_id = ?", (document_id,)).fetchone() is not None
+
+    def leading_source(self, document_id: str) -> str | None:
+        """The source that a document in the index is named after; None for one that is not known."""
+        row = self._execute("SELECT sources FROM documents WHERE document_id = ?", (document_id,)).fetchone()
+        return str(row[0]).partition("\n")[0] if row else None
 
     def mark_vectors(self, document_ids: Iterable[str]) -> None:
         """These documents have vectors; files all of whose documents have them turn from `text` to `vectors`."""
@@ -229,7 +234,8 @@ def key_of(document: Document) -> str:
     return f"{document.content_hash} {document.id}"
 
 
-def _names_itself(key: str) -> bool:
+def names_itself(key: str) -> bool:
+    """It is of a record that has an id of its own."""
     return " " in key
 
 

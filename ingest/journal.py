@@ -324,6 +324,11 @@ class Journal:
         rows = self._execute(f"SELECT DISTINCT path FROM holdings WHERE {_BELOW}", _below(path))  # noqa: S608 - a constant
         return (row[0] for row in rows)
 
+    def source_of(self, path: bytes) -> str:
+        """The source of a known file, "" for an unknown one."""
+        row = self._execute("SELECT source FROM files WHERE path = ?", (path,)).fetchone()
+        return str(row[0]) if row else ""
+
     def knows(self, name: str) -> bool:
         """It is the path of a file or folder, or the id of a document."""
         return bool(self.paths_below(Path(name))) or self.holdings.is_written_as(name)

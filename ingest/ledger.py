@@ -25,6 +25,7 @@ from retrievers.types import LedgerEntry
 
 Execute: TypeAlias = Callable[[str, Sequence[Any]], sqlite3.Cursor]
 
+_NAME_OF: Final = "SELECT document_id FROM documents WHERE key = ?"
 _ROWS_AT_ONCE: Final = 5_000
 _VOID_ABOVE: Final = 50_000  # rows; below, a ledger of void entries costs next to nothing
 _VOID_SHARE: Final = 4
@@ -170,6 +171,26 @@ class Ledger:
         if not seen and not ends:
             self._begin(writer)
         return self.hear(writer.read_ledger(seen))
+
+    def overhear(self, writer: KeepsLedger) -> tuple[set[str], dict[str, str]]:
+        """Take over what others have told meanwhile; all that is to be told must have been told before.
+
+        A ledger that was begun anew is left to the next run, since it would take away what is in flight here.
+
+        Returns:
+            The keys of the documents that it is about; and the names under which these stood, as was known here, with
+            their keys.
+        """
+        entries = list(writer.read_ledger(self.ends()))
+        told = [_decoded(entry.body) for entry in entries]
+        if any(each.anew for each in told):
+            return set(), {}
+        rows = [row for each in told for part in (each.rows, each.gone) for row in part.get("holdings", ())]
+        keys = {str(key) for _, key, *_ in rows}
+        known = ((key, self._execute(_NAME_OF, (key,)).fetchone()) for key in keys)
+        names = {str(row[0]): key for key, row in known if row}
+        self.hear(entries)
+        return keys, names
 
     def _begin(self, writer: KeepsLedger) -> None:
         """The index has no ledger yet: it is new, or older than ledgers."""

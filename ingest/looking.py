@@ -11,7 +11,7 @@ from ingest.journal import Journal
 from ingest.readers import Reader
 from ingest.relocating import relocate
 from ingest.report import IndexCounts
-from ingest.state import has_index, is_locked, journal_path
+from ingest.state import has_index, is_locked, journal_path, shard_of
 from ingest.types import SourceFile
 from retrievers import registry
 from retrievers.protocols import Describes, HasLedger, RetrieverProtocol
@@ -26,7 +26,7 @@ def look(url: str, settings: Settings | None) -> Iterator[Journal]:
         ConfigError: there is no index.
         JournalError: the journal cannot be read.
     """
-    path = journal_path(url)
+    path = journal_path(url, shard_of(settings))
     if path.exists():
         with Journal(path) as journal:
             if is_locked(path) or _is_current(journal, url, settings):
@@ -55,14 +55,14 @@ def known_to(
         yield lambda _: False
         return
     with look(url, settings) as journal:
-        if journal.path != journal_path(url):
+        if journal.path != journal_path(url, shard_of(settings)):
             relocate(roots, journal)
         yield lambda file: journal.leaves_alone(file, reader)
 
 
 def counts_of(url: str, journal: Journal, settings: Settings | None) -> IndexCounts:
     """What the index holds, as the journal knows it or, where that is not its own, as the index tells."""
-    if journal.path == journal_path(url) and not journal.ledger.is_partial:
+    if journal.path == journal_path(url, shard_of(settings)) and not journal.ledger.is_partial:
         documents, chunks, vectors = journal.holdings.totals()
         return IndexCounts(documents=documents, chunks=chunks, vectors=vectors)
     with open_whole(url, settings) as retriever:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from retrievers.protocols import IndexWriter
 from retrievers.types import IndexedDocument
 
 
 class MissingVectors:
-    """The documents that lack vectors: each given out once, until all have been seen to."""
+    """The documents that lack vectors: each given out once, until all have been seen to.
 
-    def __init__(self, writer: IndexWriter) -> None:
-        self._writer = writer
+    Args:
+        writer: the index.
+        is_mine: of a document; the others are left to whoever wrote them.
+    """
+
+    def __init__(self, writer: IndexWriter, is_mine: Callable[[str], bool] = lambda _: True) -> None:
+        self._writer, self._is_mine = writer, is_mine
         self._ids: Iterator[str] = iter(())
         self._in_hand: set[str] = set()  # given out, or their vectors not yet flushed
         self._unflushed: set[str] = set()
@@ -38,7 +43,7 @@ class MissingVectors:
     def next(self) -> IndexedDocument | None:
         """The next document to embed, None where there is none at present."""
         while (document_id := self._next_id()) is not None:
-            if document_id in self._refused:
+            if document_id in self._refused or not self._is_mine(document_id):
                 continue
             if document_id in self._in_hand:  # if its text was replaced, the vectors on their way are not its
                 self._skipped.add(document_id)

@@ -24,13 +24,14 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from ingest.embedding import Embedded, EmbedderGone, EmbeddingEvent, EmbeddingFailed, EmbeddingThread
+from ingest.embedding import Embedded, EmbedderGone, EmbeddingClock, EmbeddingEvent, EmbeddingFailed, EmbeddingThread
 from ingest.entries import FileEnd
 from ingest.journal import Journal, path_key
 from ingest.missing import MissingVectors
 from ingest.progress import Progress, Silent
 from ingest.readers import Reader
 from ingest.report import Tally
+from ingest.sharding import Shard
 from ingest.snapshot import snapshot
 from ingest.spool import Spool
 from ingest.types import Failure, ParsedFile, SourceFile
@@ -45,7 +46,10 @@ _CALL_SECONDS = 10.0  # one call of the embedder, or of the file system, ends in
 
 
 class Pool(Protocol):
-    """Reads files somewhere: `ingest.workers.WorkerPool`, or in this process for tests."""
+    """Reads files: `ingest.workers.WorkerPool`, `ingest.cluster.pool.ClusterPool`, or one in this process for tests.
+
+    Documents may come with vectors; the others get theirs from the embedder of the run.
+    """
 
     def run(self, files: Iterable[SourceFile]) -> Iterator[ParsedFile | Failure]:
         """Each file ends in one `ParsedFile` with `last` or one `Failure`."""
@@ -93,6 +97,7 @@ class IngestRun:
         batching: how much is written between two flushes.
         progress: shown the counts several times a second, and told of failures.
         ask_index: the index may hold documents that the journal does not know.
+        shard: the part of the files that this run reads; others may read the rest at the same time.
         amend: adds to documents what is known of them from elsewhere.
         spool: fetches remote files; without one they cannot be read.
     """
@@ -108,6 +113,7 @@ class IngestRun:
         batching: Batching | None = None,
         progress: Progress | None = None,
         ask_index: bool = False,
+        shard: Shard | None = None,
         amend: Callable[[ParsedFile], ParsedFile] | None = None,
         spool: Spool | None = None,
     ) -> None:
@@ -117,13 +123,16 @@ class IngestRun:
         self._progress = progress or Silent()
         self._spool = spool
         self._amend = amend or (lambda parsed: parsed)
-        self._batched = BatchedWriter(writer, journal, reader=reader, batching=batching, ask_index=ask_index)
+        self._batched = BatchedWriter(
+            writer, journal, reader=reader, batching=batching, ask_index=ask_index, shard=shard
+        )
         self._inbox: queue.Queue[_Event] = queue.Queue(_INBOX)
         self._abandoned = threading.Event()
         self._partials: dict[bytes, _Partial] = {}
         self._text_done = False
         self._embedding = EmbeddingThread(embedder, self._put) if embedder else None
-        self._vectors = MissingVectors(writer)
+        self._vectors = MissingVectors(writer, self._batched.is_mine)
+        self._elsewhere = EmbeddingClock()  # what came with vectors
         self._beaten = time.monotonic()
 
     def stop(self) -> None:
@@ -210,7 +219,7 @@ class IngestRun:
 
     def _is_starving(self) -> bool:
         """The embedder has nothing to do, and what it could do waits to be flushed."""
-        return self._embedding is not None and self._batched.has_documents and self._vectors.has_none_in_hand
+        return self._embedding is not None and self._batched.lacks_vectors and self._vectors.has_none_in_hand
 
     def _take(self, event: _Event) -> None:
         match event:
@@ -226,6 +235,7 @@ class IngestRun:
                 self._take_refused(event)
             case _TextDone():
                 self._flush()
+                self._batched.settle_with_others()
                 self._batched.mark_near_duplicates()
                 self._text_done = True
                 self.tally.text_seconds = self.tally.seconds
@@ -239,6 +249,8 @@ class IngestRun:
         self.tally.take(parsed)
         if self._embedding:
             self.tally.vectors_expected += sum(len(item.chunks) for item in parsed.documents)
+            self._elsewhere.chunks += sum(len(item.chunks) for item in parsed.documents if item.vectors is not None)
+            self._elsewhere.busy_seconds += parsed.embedder_seconds
         self._batched.add(parsed)
         for failure in parsed.failures:
             self._progress.failed(failure)
@@ -305,12 +317,13 @@ class IngestRun:
         """How many chunks are to be embedded in this run, exactly; while text comes in, the tally adds to it."""
         if self._embedding:
             _, chunks, with_vectors = self._journal.holdings.totals()
-            self.tally.vectors_expected = self._embedding.clock.chunks + chunks - with_vectors
+            done = self._embedding.clock.chunks + self._elsewhere.chunks
+            self.tally.vectors_expected = done + chunks - with_vectors
 
     def _look(self) -> None:
         if self._embedding:
-            self.tally.vectors = self._embedding.clock.chunks
-            self.tally.embedder_seconds = self._embedding.clock.busy_seconds
+            self.tally.vectors = self._embedding.clock.chunks + self._elsewhere.chunks
+            self.tally.embedder_seconds = self._embedding.clock.busy_seconds + self._elsewhere.busy_seconds
         self.tally.waiting = self._inbox.qsize()
         self._progress.show(self.tally)
         if time.monotonic() - self._beaten >= _BEAT_SECONDS:

@@ -55,6 +55,8 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             this system can, `require` or nothing is read, `off`.
         ocr_page_seconds: CPU seconds that reading one picture may cost.
         unstructured: formats that the extra `unstructured` reads, in place of the light readers.
+        executor: where files are read and embedded: `local` is this machine, `ray` a Ray cluster.
+        shard: the part of the files that is read, `K/N`, told by a hash of their paths; "" is all of them.
     """
 
     workers: int = 0
@@ -84,6 +86,8 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ocr_page_seconds: float = 60.0
     unstructured: tuple[str, ...] = ()
     confine: Literal["auto", "require", "off"] = "auto"
+    executor: Literal["local", "ray"] = "local"
+    shard: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, so that it is said with the name of the setting."""
@@ -99,6 +103,23 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 def keep_unstructured_quiet() -> None:
     """Turn off what the library `unstructured` would send and print; to be called before it is imported."""
     os.environ.update(DO_NOT_TRACK="1", SCARF_NO_ANALYTICS="true", UNSTRUCTURED_DISABLE_NOTICE="1", HF_HUB_OFFLINE="1")
+
+
+def keep_ray_quiet() -> None:
+    """Turn off what Ray would send and print; to be called before it is imported."""
+    os.environ.update(
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_ENABLE_AUTO_CONNECT="0",  # a thread that comes late connects to nothing
+        RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+        RAY_BACKEND_LOG_LEVEL="fatal",
+        RAY_DEDUP_LOGS_SKIP_REGEX="^",  # all lines of the cluster are skipped: they would go to stdout
+    )
+
+
+def ray_address(environment: Mapping[str, str] | None = None) -> str:
+    """The Ray cluster that the environment names, "" where it names none."""
+    environment = os.environ if environment is None else environment
+    return environment.get("RAY_ADDRESS", "")
 
 
 def state_folder(environment: Mapping[str, str] | None = None) -> Path:

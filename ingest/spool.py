@@ -38,15 +38,16 @@ class Spool:
     Args:
         file_bytes: larger files are not fetched.
         held_bytes: how much may lie there before fetching waits; one file is always fetched.
+        parent: where the folder is made; by default where temporary files go.
 
     Attributes:
         folder: where files lie meanwhile.
         brings_local: local files are linked or copied there, too: for workers that are let near no other folder.
     """
 
-    def __init__(self, *, file_bytes: int, held_bytes: int = 256 << 20) -> None:
+    def __init__(self, *, file_bytes: int, held_bytes: int = 256 << 20, parent: Path | None = None) -> None:
         self._file_bytes, self._most = file_bytes, held_bytes
-        self._folder = tempfile.TemporaryDirectory(prefix="rlm-search-spool-", ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(prefix="rlm-search-spool-", dir=parent, ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         self.brings_local = False
         self._numbers = count()

@@ -9,12 +9,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.intents import Intents
 from ingest.journal import Journal
-from ingest.settings import state_folder
+from ingest.settings import IngestSettings, state_folder
+from ingest.sharding import Shard, parse_shard
 from retrievers.embedders.recorded import RecordedEmbedder
 from retrievers.errors import ConfigError, IndexLocked, IndexMissing, RetrieverError
 from retrievers.protocols import Embedder, IndexWriter, KeepsLedger, Publishes, Refuses
@@ -31,6 +32,7 @@ class OpenIndex:
     writer: IndexWriter
     journal: Journal
     is_known: bool  # the journal knows all that the index holds
+    shard: Shard | None = None  # the part of the files that this process reads
 
 
 def is_server(url: str) -> bool:
@@ -38,11 +40,21 @@ def is_server(url: str) -> bool:
     return _SCHEME.match(url) is not None
 
 
-def journal_path(url: str) -> Path:
-    """Beside an embedded index; for servers in the state folder, by a hash of the URL."""
+def journal_path(url: str, shard: Shard | None = None) -> Path:
+    """Beside an embedded index; for servers in the state folder, by a hash of the URL, one for each shard."""
     if is_server(url):
-        return state_folder() / "journals" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.db"
+        part = f"-{shard.number}-of-{shard.count}" if shard else ""
+        return state_folder() / "journals" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}{part}.db"
     return Path(url) / JOURNAL_FILE
+
+
+def shard_of(settings: Settings | None) -> Shard | None:
+    """The part of the files that the settings name; None is all of them.
+
+    Raises:
+        ConfigError: it is no part of a whole.
+    """
+    return parse_shard(settings.table("ingest", IngestSettings).shard) if settings else None
 
 
 def recorded_embedder(url: str, settings: Settings | None = None) -> RecordedEmbedder | None:
@@ -133,10 +145,11 @@ def open_index(url: str, embedder: Embedder | None, settings: Settings | None = 
     from retrievers.registry import open_writer
 
     _refuse_class(url)
-    path = journal_path(url)
+    shard = shard_of(settings)
+    path = journal_path(url, shard)
     if is_server(url):
         with _open_on_server(url, embedder, settings, path) as index:
-            yield index
+            yield replace(index, shard=shard)
         return
     _mend_swap(Path(os.path.abspath(url)))
     if Path(url).is_file():

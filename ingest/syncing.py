@@ -62,6 +62,8 @@ def drop_strays(roots: Sequence[Path], index: OpenIndex, documents: Iterable[tup
     folders = [root if root.is_dir() else root.parent for root in roots]
     total, strays = 0, []
     for document_id, source in documents:
+        if index.shard is not None and not index.shard.owns(source):
+            continue
         total += 1
         if not index.journal.holdings.is_written_as(document_id) and not _is_below(folders, source):
             strays.append(document_id)
@@ -85,7 +87,12 @@ def _is_below(folders: Sequence[Path], source: str) -> bool:
 
 def _gone(roots: Sequence[Path], index: OpenIndex) -> Iterator[bytes]:
     for root in roots:
-        yield from filter(is_gone, index.journal.holders_below(root))
+        yield from (path for path in index.journal.holders_below(root) if is_gone(path) and _is_ours(path, index))
+
+
+def _is_ours(path: bytes, index: OpenIndex) -> bool:
+    """It is of the part of the files that this process looks after."""
+    return index.shard is None or index.shard.owns(index.journal.source_of(path))
 
 
 def _batches(paths: Iterator[bytes]) -> Iterator[list[bytes]]:

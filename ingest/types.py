@@ -232,8 +232,9 @@ class ParsedFile:
     still come after some of them.
 
     Attributes:
-        documents: ready to be written, without vectors.
+        documents: ready to be written; with vectors only if they were embedded where the file was read.
         seconds: CPU seconds that the worker spent on this piece.
+        embedder_seconds: that embedding these documents took.
         bytes_read: size of the file, on its last piece, else 0.
         failures: files inside it that could not be read.
         formats: of the file and of what was read inside it, up to here.
@@ -247,6 +248,7 @@ class ParsedFile:
     formats: Sequence[str] = ()
     left_out: int = 0
     seconds: float = 0.0
+    embedder_seconds: float = 0.0
     bytes_read: int = 0
     last: bool = True
 

@@ -101,6 +101,11 @@ class MemberFailed(msgspec.Struct, frozen=True, array_like=True):
     hint: str
     transient: bool
 
+    @classmethod
+    def of(cls, failure: Failure) -> MemberFailed:
+        """What `outcome` was made of."""
+        return cls(failure.source, failure.kind, failure.stage, failure.message, failure.hint, failure.transient)
+
     def outcome(self, file: SourceFile) -> Failure:
         """As the pool hands it out."""
         name = self.source.removeprefix(file.source)
@@ -127,6 +132,13 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
     formats: Sequence[str] = ()
     left_out: int = 0
 
+    @classmethod
+    def of(cls, parsed: ParsedFile) -> Piece:
+        """What `outcome` was made of."""
+        reads = [Read.of(item) for item in parsed.documents]
+        failed = [MemberFailed.of(failure) for failure in parsed.failures]
+        return cls(reads, list(parsed.warnings), parsed.seconds, parsed.last, failed, parsed.formats)
+
     def outcome(self, file: SourceFile) -> ParsedFile:
         """As the pool hands it out."""
         return ParsedFile(
@@ -151,6 +163,11 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
     hint: str
     transient: bool
     seconds: float
+
+    @classmethod
+    def of(cls, failure: Failure) -> Failed:
+        """What `outcome` was made of."""
+        return cls(failure.kind, failure.stage, failure.message, failure.hint, failure.transient, failure.seconds)
 
     def outcome(self, file: SourceFile) -> Failure:
         """As the pool hands it out."""

@@ -15,6 +15,8 @@ from ingest.holdings import Wanted, Written
 from ingest.intents import Intents
 from ingest.journal import Journal, path_key
 from ingest.readers import Reader, joined
+from ingest.sharding import Shard
+from ingest.sharing import Sharing
 from ingest.types import Failure, ParsedFile
 from retrievers.protocols import IndexWriter, KeepsLedger, MarksDuplicates, Refuses
 from retrievers.types import Chunk, IndexedDocument, Matrix
@@ -37,6 +39,7 @@ class _Batch:
     started: float = 0.0
     characters: int = 0
     documents: int = 0
+    lacks_vectors: bool = False
     keys: set[str] = field(default_factory=set)
     arrived: dict[str, tuple[IndexedDocument, str]] = field(default_factory=dict)
     ends: list[FileEnd] = field(default_factory=list)
@@ -59,6 +62,7 @@ class BatchedWriter:
         reader: versions of parsers and chunker.
         ask_index: the journal may know less than the index, so ask before writing: a document that stands there as it
             should keeps its vectors.
+        shard: the part of the files that is read here; others may write to the index at the same time.
     """
 
     def __init__(
@@ -69,12 +73,14 @@ class BatchedWriter:
         reader: Reader,
         batching: Batching | None = None,
         ask_index: bool = False,
+        shard: Shard | None = None,
     ) -> None:
         self._writer = writer
         self._journal = journal
         self._reader = reader
         self._batching = batching or Batching()
         self._ask_index = ask_index
+        self._sharing = Sharing(writer, journal, shard) if shard else None
         self._intents = Intents(journal.path)
         self._batch = _Batch()
         self._flushes = 0
@@ -104,6 +110,7 @@ class BatchedWriter:
             self._batch.notes.append((path, item, read_by))
             self._batch.characters += len(item.document.text)
             self._batch.documents += 1
+            self._batch.lacks_vectors |= item.vectors is None
 
     def fail_member(self, failure: Failure) -> None:
         """A file inside the file cannot be had."""
@@ -136,9 +143,9 @@ class BatchedWriter:
         self._batch.drops.append(drop)
 
     @property
-    def has_documents(self) -> bool:
-        """Documents wait for the next flush."""
-        return bool(self._batch.notes)
+    def lacks_vectors(self) -> bool:
+        """Documents without vectors wait for the next flush."""
+        return self._batch.lacks_vectors
 
     @property
     def is_due(self) -> bool:
@@ -154,15 +161,22 @@ class BatchedWriter:
         )
 
     def flush(self) -> bool:
-        """Write the batch, make it durable in the index, then in the journal; tells whether documents changed."""
+        """Write the batch, make it durable in the index, then in the journal.
+
+        Returns:
+            Whether documents were written that have no vectors yet.
+        """
         batch = self._batch
         if not batch:
             return False
         with self._journal.transaction():
+            self._hear()
             documents, removing = self._resolve(batch)
             if documents or removing:
                 self._intents.note([*(item.document.id for item in documents), *removing])
                 self._writer.replace(documents, removing=removing)
+                if self._sharing is not None:
+                    self._sharing.wrote(documents)
                 self._uncover(removing)
             for failure in batch.member_failures:
                 self._journal.fail(failure, self._reader)
@@ -173,19 +187,38 @@ class BatchedWriter:
             if self._tell() or documents or removing or batch.vectors:
                 self._writer.flush()
             # the transaction ends after the flush: a crash here repeats work, before it would lose work
-            refused = list(self._refused())
+            refused = [*self._refused(), *(self._sharing.take_lost() if self._sharing is not None else ())]
             for failure in refused:
                 self._journal.fail(failure, self._reader)
             self._journal.mark_vectors(batch.vectors)
+            self._journal.mark_vectors(item.document.id for item in documents if item.vectors is not None)
         self._intents.clear()
         self._batch = _Batch()
         self._flushes += 1
         self.refused += refused
-        return bool(documents)
+        return any(item.vectors is None for item in documents)
 
     def _tell(self) -> bool:
         """Write down in the index what has changed in the journal, to be true with the next flush."""
         return tell(self._journal, self._writer)
+
+    def is_mine(self, document_id: str) -> bool:
+        """The vectors of this document are made here."""
+        return self._sharing is None or self._sharing.is_mine(document_id)
+
+    def settle_with_others(self) -> None:
+        """Join what other shards have written in the same moments with what was written here."""
+        if self._sharing is None:
+            return
+        with self._journal.transaction():
+            self._hear()
+        self.forget(self._sharing.take_doubtful)
+        self.flush()
+
+    def _hear(self) -> None:
+        if self._sharing is not None:
+            self._tell()
+            self._sharing.hear()
 
     def mark_near_duplicates(self) -> None:
         """Compare what came and went with what is there, and tell the index which documents say the same as others."""
@@ -250,6 +283,7 @@ class BatchedWriter:
         for key in sorted(holdings.with_rivals(batch.keys)):
             arrived, read_by = batch.arrived.get(key, _NOTHING_READ)
             documents += self._settle(key, arrived, read_by, replaced)
+        replaced += self._sharing.take_outdated(documents) if self._sharing is not None else ()
         return documents, sorted({id_ for id_ in replaced if not holdings.is_written_as(id_)})
 
     def _settle(
@@ -276,6 +310,8 @@ class BatchedWriter:
         # The file that leads now was read by no one today: what others read stands in until the next run reads it.
         self._journal.read_again(wanted.path)
         stand_in = arrived or held
+        if stand_in is None and self._sharing is not None:
+            self._sharing.lost(key)
         return self._put(named(stand_in, wanted), wanted, "") if stand_in else ()
 
     def _put(self, item: IndexedDocument, wanted: Wanted, reader: str) -> Sequence[IndexedDocument]:
@@ -286,9 +322,12 @@ class BatchedWriter:
 
     def _held(self, wanted: Wanted, written: Written | None) -> IndexedDocument | None:
         """What the index holds of this content."""
-        held = self._writer.chunks_of(written.document_id if written else wanted.document_id)
-        same = held is not None and held.document.content_hash == wanted.key.partition(" ")[0]
-        return held if same else None
+        names = [written.document_id, wanted.document_id] if written else [wanted.document_id]
+        for name in dict.fromkeys(names if self._sharing is not None else names[:1]):
+            held = self._writer.chunks_of(name)
+            if held is not None and held.document.content_hash == wanted.key.partition(" ")[0]:
+                return held
+        return None
 
     def _is_there(self, item: IndexedDocument) -> bool:
         document = item.document
@@ -308,13 +347,13 @@ def tell(journal: Journal, writer: IndexWriter) -> bool:
     return bool(entries)
 
 
-def tell_the_rest(journal: Journal, writer: IndexWriter) -> None:
-    """What has changed in the journal since the last flush; a ledger that is mostly void is begun anew."""
+def tell_the_rest(journal: Journal, writer: IndexWriter, shard: Shard | None = None) -> None:
+    """What has changed in the journal since the last flush; a ledger that is mostly void is begun anew, by no shard."""
     if not isinstance(writer, KeepsLedger):
         return
     with journal.transaction():
         is_told = tell(journal, writer)
-        if journal.ledger.is_mostly_void:
+        if shard is None and journal.ledger.is_mostly_void:
             writer.write_ledger(journal.ledger.all_entries(journal.run), anew=True)
             is_told = True
         if is_told:

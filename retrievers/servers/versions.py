@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from retrievers.errors import ConfigError
+from retrievers.errors import ConfigError, EngineRejected
 from retrievers.servers.connecting import stands_for_several
 from retrievers.servers.dialect import Dialect, Json
 
@@ -51,14 +51,20 @@ class Versions:
         return newer[-1] if newer else ""
 
     def make(self, settings: Json, mapping: Json, *, is_read: bool) -> str:
-        """A new version; its name."""
+        """A new version, or the one that another process has made in the same moment for readers; its name."""
         taken = self.all()
         number = int(taken[-1][-_DIGITS:]) + 1 if taken else 1
         version = f"{self._name}-{number:0{_DIGITS}}"
         body: dict[str, Any] = {"settings": settings, "mappings": mapping}
         if is_read:
             body["aliases"] = {self._name: {}}
-        self._dialect.request("PUT", f"/{version}", body=body)
+        try:
+            self._dialect.request("PUT", f"/{version}", body=body)
+        except EngineRejected as error:
+            if not is_read or "already exists" not in error.message:
+                raise
+            ready = {"wait_for_status": "yellow", "timeout": "60s"}
+            self._dialect.request("GET", f"/_cluster/health/{version}", params=ready)
         return version
 
     def show(self, version: str, *, keep_old: bool = False) -> None:
