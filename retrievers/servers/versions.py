@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from retrievers.servers.connecting import stands_for_several
 from retrievers.servers.dialect import Dialect, Json
 
 _DIGITS: Final = 6
+_MAKING_SECONDS: Final = 60.0
+_LOOK_AGAIN_SECONDS: Final = 0.1
 
 
 class Versions:
@@ -63,9 +66,16 @@ class Versions:
         except EngineRejected as error:
             if not is_read or "already exists" not in error.message:
                 raise
-            ready = {"wait_for_status": "yellow", "timeout": "60s"}
-            self._dialect.request("GET", f"/_cluster/health/{version}", params=ready)
+            self._wait_for(version)
         return version
+
+    def _wait_for(self, version: str) -> None:
+        """Another process makes it: it is there, and cannot be searched yet."""
+        deadline = time.monotonic() + _MAKING_SECONDS
+        while self._dialect.request("GET", f"/_cluster/health/{version}")["status"] == "red":
+            if time.monotonic() > deadline:
+                return  # what is asked of it next says what is wrong
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
     def show(self, version: str, *, keep_old: bool = False) -> None:
         """Let readers see this version, in one step, and drop the one that they saw, unless it is to be kept.

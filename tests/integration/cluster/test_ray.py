@@ -44,12 +44,12 @@ def address(notes: Path) -> Iterator[str]:
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archive")
     (folder / "copies").mkdir()
-    for number in range(700):
+    for number in range(400):
         text = f"Report {number} on the budget of the year {1300 + number}. " + f"Line {number} of it.\n" * (number % 9)
         (folder / f"report-{number}.txt").write_text(text)
-        if number % 50 == 0:
+        if number % 40 == 0:
             (folder / "copies" / f"copy-{number}.txt").write_text(text)
-    lines = [json.dumps({"_id": f"r{n}", "text": f"Record {n} about rivers."}) for n in range(600)]
+    lines = [json.dumps({"_id": f"r{n}", "text": f"Record {n} about rivers."}) for n in range(300)]
     (folder / "records.jsonl").write_text("\n".join(lines))
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4 no more than this")
     return folder
