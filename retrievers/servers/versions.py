@@ -12,7 +12,7 @@ from retrievers.servers.connecting import stands_for_several
 from retrievers.servers.dialect import Dialect, Json
 
 _DIGITS: Final = 6
-_MAKING_SECONDS: Final = 60.0
+_MAKING_SECONDS: Final = 20.0
 _LOOK_AGAIN_SECONDS: Final = 0.1
 
 
@@ -48,6 +48,8 @@ class Versions:
     def writable(self, *, rebuild: bool = False) -> str:
         """The version to write to: the one that readers see or, for a rebuild, a newer one that was left unfinished."""
         seen = self.seen()
+        if seen:
+            self._wait_for(seen)
         if not rebuild:
             return seen
         newer = [version for version in self.all() if version > seen]
@@ -70,7 +72,7 @@ class Versions:
         return version
 
     def _wait_for(self, version: str) -> None:
-        """Another process makes it: it is there, and cannot be searched yet."""
+        """Another process may be making it: then it is there, and cannot be searched yet."""
         deadline = time.monotonic() + _MAKING_SECONDS
         while self._dialect.request("GET", f"/_cluster/health/{version}")["status"] == "red":
             if time.monotonic() > deadline:

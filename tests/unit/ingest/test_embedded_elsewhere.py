@@ -13,6 +13,7 @@ from ingest import sources
 from ingest.cluster.session import connected
 from ingest.journal import Journal
 from ingest.pipeline import IngestRun
+from ingest.readers import Reader
 from ingest.report import Tally
 from ingest.settings import ray_address
 from ingest.testing import InlinePool, MemoryWriter
@@ -62,7 +63,7 @@ def ingest(corpus: Corpus, embedder: HashingEmbedder) -> tuple[Tally, MemoryWrit
             writer=writer,
             journal=journal,
             pool=EmbeddingPool(),
-            reader="v1",
+            reader=Reader(common="v1"),
             embedder=embedder,
             batching=Batching(documents=1000, seconds=60.0),
         )

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from ingest import sources, stages, state, syncing
+from ingest import sources, state, syncing
 from ingest.errors import ConfigError
+from ingest.finding import Finding
 from ingest.journal import Journal
 from ingest.pipeline import IngestRun
+from ingest.readers import Reader
+from ingest.settings import IngestSettings
 from ingest.sharding import Shard, parse_shard
 from ingest.state import OpenIndex
 from ingest.testing import InlinePool
@@ -112,7 +115,7 @@ class Split(Corpus):
                 writer=index.writer,
                 journal=journal,
                 pool=InlinePool(),
-                reader=stages.version(),
+                reader=Reader(common="v1"),
                 embedder=HashingEmbedder(),
                 batching=Batching(documents=3, seconds=60.0),
                 ask_index=not index.is_known,
@@ -325,15 +328,13 @@ def test_a_folder_takes_neither_shards_nor_a_cluster_and_a_part_replaces_no_whol
     assert not (tmp_path / ".rlm-search").exists()
 
 
-def test_files_of_other_parts_are_not_counted(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "files").mkdir()
+def test_only_files_of_the_part_are_found_and_counted(tmp_path: Path) -> None:
     for number in range(40):
-        (tmp_path / "files" / f"{number}.txt").write_text("text")
-    found = [file for file in sources.find([tmp_path / "files"]) if isinstance(file, SourceFile)]
+        (tmp_path / f"{number}.txt").write_text("text")
+    found = [file for file in sources.find([tmp_path]) if isinstance(file, SourceFile)]
     mine = [file for file in found if Shard(1, 4).owns(file.source)]
 
-    _, out, _ = run(
-        "files", "--dry-run", "--shard", "1/4", "--index", "opensearch://localhost:1/x", "--embedder", "none"
-    )
+    finding = Finding([tmp_path], IngestSettings(), (), shard=Shard(1, 4))
 
-    assert out.startswith(f"{len(mine)} files")
+    assert list(finding.files()) == mine
+    assert finding.count() == len(mine)
