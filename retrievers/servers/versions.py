@@ -48,8 +48,6 @@ class Versions:
     def writable(self, *, rebuild: bool = False) -> str:
         """The version to write to: the one that readers see or, for a rebuild, a newer one that was left unfinished."""
         seen = self.seen()
-        if seen:
-            self._wait_for(seen)
         if not rebuild:
             return seen
         newer = [version for version in self.all() if version > seen]

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from ingest.sharding import Shard
+from retrievers.embedders.hashing import HashingEmbedder
 from retrievers.protocols import Exports
-from retrievers.registry import open_retriever
+from retrievers.registry import open_retriever, open_writer
 from tests.servers.search_nodes import ENGINES, fresh_index
 
 pytestmark = pytest.mark.integration
@@ -100,6 +101,7 @@ def test_two_parts_at_once_give_what_one_run_gives(engine: str, url: str, archiv
         ended(started(archive, whole))
         expected = content(whole)
 
+    open_writer(url, embedder=HashingEmbedder()).close()
     runs = [started(archive, url, "--shard", part) for part in PARTS]
     for run in runs:
         ended(run)
