@@ -179,6 +179,10 @@ class Holdings:
         """Some document stands in the index under this name."""
         return self._execute("SELECT 1 FROM documents WHERE document_id = ?", (document_id,)).fetchone() is not None
 
+    def unsettled(self) -> set[str]:
+        """Keys of documents that do not name all their sources, since several machines wrote them at once."""
+        return {str(row[0]) for row in self._execute(_UNSETTLED, ())}
+
     def leading_source(self, document_id: str) -> str | None:
         """The source that a document in the index is named after; None for one that is not known."""
         row = self._execute("SELECT sources FROM documents WHERE document_id = ?", (document_id,)).fetchone()
@@ -214,6 +218,10 @@ class Holdings:
         return self._execute("SELECT 1 FROM holdings WHERE path = ?", (path,)).fetchone() is not None
 
 
+_UNSETTLED = """
+SELECT d.key FROM documents d WHERE d.sources <> (SELECT group_concat(source, char(10)) FROM (
+  SELECT DISTINCT h.source AS source FROM holdings h JOIN files f ON f.path = h.path WHERE h.key = d.key ORDER BY 1))
+"""
 _MANY_RECORDS = 100  # a file of more is looked at once, when all is done: counting its rest each time is quadratic
 # The plus keeps SQLite from walking all files that have text to find the one that is named.
 _COMPLETE = f"""

@@ -75,7 +75,7 @@ class Sharing:
         heard, self._heard = self._heard, set()
         self._settled, self._outdated = self._outdated, {}
         holdings = self._journal.holdings
-        for key in sorted(holdings.with_rivals(heard)):
+        for key in sorted(holdings.with_rivals(heard | holdings.unsettled())):
             written = holdings.written(key) if names_itself(key) else None
             if written and self._writer.holds(written.document_id) != key.partition(" ")[0]:
                 self.lost(key)

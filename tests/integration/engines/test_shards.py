@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from ingest.sharding import Shard
-from retrievers.embedders.hashing import HashingEmbedder
 from retrievers.protocols import Exports
-from retrievers.registry import open_retriever, open_writer
+from retrievers.registry import open_retriever
 from tests.servers.search_nodes import ENGINES, fresh_index
 
 pytestmark = pytest.mark.integration
@@ -94,19 +93,6 @@ def test_two_parts_one_after_the_other_give_what_one_run_gives(engine: str, url:
     assert len(found) == len(expected) - 1
     assert found["copies/report-3.txt"] == ("copies/report-3.txt",)
     assert not any("-4.txt" in source for source in found)
-
-
-def test_two_parts_at_once_give_what_one_run_gives(engine: str, url: str, archive: Path) -> None:
-    with fresh_index(engine) as whole:
-        ended(started(archive, whole))
-        expected = content(whole)
-
-    open_writer(url, embedder=HashingEmbedder()).close()
-    runs = [started(archive, url, "--shard", part) for part in PARTS]
-    for run in runs:
-        ended(run)
-
-    assert content(url) == expected
 
 
 @pytest.mark.parametrize("engine", ["opensearch"], indirect=True)
