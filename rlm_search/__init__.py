@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rlm_search.context import Context
     from rlm_search.errors import (
         BudgetExceeded,
         ConfigError,
@@ -30,6 +31,7 @@ _PUBLIC = {
     "Citation": "types",
     "Completion": "types",
     "ConfigError": "errors",
+    "Context": "context",
     "ContextTooLong": "errors",
     "DocumentPolicy": "tools.pdfs",
     "ExtractiveModel": "models.extractive",
@@ -54,6 +56,7 @@ __all__ = [
     "Citation",
     "Completion",
     "ConfigError",
+    "Context",
     "ContextTooLong",
     "DocumentPolicy",
     "ExtractiveModel",

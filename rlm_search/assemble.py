@@ -51,8 +51,16 @@ def assemble(
     listeners: Sequence[Listener] = (),
     require_citations: bool = False,
     approval: Approval | None = None,
+    has_index: bool = True,
 ) -> Assembled:
-    """Build everything that `[index] [embedder] [model] [sub_model] [history] [limits] [sandbox]` say.
+    """Build everything that `[index] [embedder] [model] [sub_model] [history] [limits] [gates] [sandbox]` say.
+
+    Args:
+        settings: what they say.
+        listeners: are given every event.
+        require_citations: an answer without one that holds is not returned.
+        approval: is asked before calls that together cost much.
+        has_index: False for runs on given text alone.
 
     Raises:
         ConfigError: a setting, a credential or an extra is missing or wrong, or there is no index.
@@ -60,7 +68,7 @@ def assemble(
     """
     from rlm_search.rlm import RLM
 
-    retriever = _retriever(settings)
+    retriever = _retriever(settings) if has_index else None
     model, sub_model, deeper = _models(settings)
     limits = settings.table("limits", LimitSettings).limits()
     if limits.cost_usd is not None:

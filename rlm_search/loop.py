@@ -69,7 +69,8 @@ class Loop:
         self._watches_answer = False
         rules = prompts.finishing(policy.gates, run.answer_type.schema if run.answer_type else None)
         told = {name: function for name, function in functions.items() if name not in UNTOLD}
-        self._history = History(prompts.system(run.retriever, told) + rules, run.question)
+        system = prompts.system(run.retriever, told) + prompts.given(run.context) + rules
+        self._history = History(system, run.question)
         self._keeper = HistoryKeeper(history or HistoryPolicy(), facts_of(model).window, self._put, self._kept)
 
     def answer(self) -> Answer:
@@ -82,7 +83,7 @@ class Loop:
             SandboxError: the sandbox is broken.
             RetrieverError: nothing could be searched, or nothing read, and the model found nothing.
         """
-        self._repl.start(self._functions, {"answer": {"content": "", "ready": False}})
+        self._repl.start(self._functions, {"answer": {"content": "", "ready": False}, "notes": []})
         while True:
             self._begin_step()
             completion = self._ask()

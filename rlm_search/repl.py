@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rlm_search.context import PRELUDE
+from rlm_search.errors import SandboxError
 from rlm_search.history import observed
 from rlm_search.run import Pending, Run
 from rlm_search.trace.events import CellFinished, CellStarted
@@ -35,10 +37,22 @@ class Repl:
         self._sandbox = sandbox
         self._cell_seconds = cell_seconds
         self._output_characters = output_characters
+        self._listed: Mapping[str, str] = {}
 
     def start(self, functions: Mapping[str, Callable[..., Any]], variables: Mapping[str, Any]) -> None:
-        """Begin the session, in which these functions can be called and these variables are set."""
-        self._sandbox.start(functions, variables)
+        """Begin the session, in which these functions can be called and these variables are set.
+
+        Raises:
+            SandboxError: it does not start, or cannot hold the context of the run.
+        """
+        context = self._run.context
+        given = variables if context is None else {**variables, "ctx": context.sent()}
+        self._sandbox.start(functions, given)
+        if context is not None:
+            begun = self._sandbox.execute(PRELUDE, timeout=self._cell_seconds)
+            if begun.ended != "ok":
+                raise SandboxError(f"the sandbox cannot hold the context: {begun.error.splitlines()[-1][:200]}")
+        self._listed = self._listing()
 
     def run(self, code: str) -> Ran:
         """Run a cell; what it asks for is in `run.pending` afterwards.
@@ -57,6 +71,8 @@ class Repl:
             self._run.trace.emit(CellFinished(stdout="", shown="", error=type(error).__name__, ended="raised"))
             raise
         shown = observed(execution, self._output_characters)
+        if execution.ended == "ok" and not execution.stdout.strip():
+            shown = f"{shown}{self._changes()}"
         if self._run.pending.shows_variables:
             shown = f"{shown}\n{self.variables()}"
         self._run.trace.emit(
@@ -76,6 +92,18 @@ class Repl:
 
     def variables(self) -> str:
         """The names that cells have assigned, a line each, where the sandbox can tell."""
+        return "Variables:\n" + (_lines(self._listing()) or "(none)")
+
+    def _changes(self) -> str:
+        """What a cell that printed nothing has assigned."""
+        before, self._listed = self._listed, self._listing()
+        changed = {name: about for name, about in self._listed.items() if before.get(name) != about}
+        return f"\nIt assigned:\n{_lines(changed)}" if changed else ""
+
+    def _listing(self) -> Mapping[str, str]:
         listing = getattr(self._sandbox, "variables", None)
-        names: Mapping[str, str] = listing() if callable(listing) else {}
-        return "Variables:\n" + ("\n".join(f"- {name}: {about}" for name, about in names.items()) or "(none)")
+        return listing() if callable(listing) else {}
+
+
+def _lines(variables: Mapping[str, str]) -> str:
+    return "\n".join(f"- {name}: {about}" for name, about in variables.items())

@@ -14,6 +14,7 @@ from rlm_search import answers, running, typed
 from rlm_search.budget import Budget
 from rlm_search.cancelling import Cancellation
 from rlm_search.compaction import HistoryPolicy
+from rlm_search.context import Context
 from rlm_search.errors import BudgetExceeded
 from rlm_search.estimates import Approval
 from rlm_search.gates import Gates
@@ -27,6 +28,7 @@ from rlm_search.repl import Repl
 from rlm_search.run import Run
 from rlm_search.running import Outcome
 from rlm_search.tools import DelegateTools, offered
+from rlm_search.tools.custom import check_tools
 from rlm_search.tools.pdfs import DocumentPolicy
 from rlm_search.trace.events import AnyEvent, RunStarted
 from rlm_search.trace.trace import Listener, Trace
@@ -49,6 +51,8 @@ class RLM:
         sandbox: makes the sandbox of a run; by default a confined process.
         listeners: are given every event of every run.
         require_citations: an answer without a citation that holds is not returned.
+        tools: functions of your own that the model may call: it is told their signatures and the first line of their
+            docstrings; they take and return plain data, and may be called from several threads.
         gates: what must have happened before an answer counts, and when a run is given up.
         cell_seconds: wall clock of one cell.
         output_characters: how much of a cell's output the model is shown.
@@ -70,6 +74,7 @@ class RLM:
         listeners: Sequence[Listener] = (),
         require_citations: bool = False,
         gates: Gates | None = None,
+        tools: Sequence[Callable[..., Any]] = (),
         cell_seconds: float = 60.0,
         output_characters: int = OUTPUT_CHARACTERS,
     ) -> None:
@@ -86,6 +91,7 @@ class RLM:
         self._listeners = tuple(listeners)
         self._require_citations = require_citations
         self._gates = gates or Gates()
+        self._tools = check_tools(tools)
         self._cell_seconds = cell_seconds
         self._output_characters = output_characters
         self._mapped = Answers()
@@ -96,6 +102,7 @@ class RLM:
         self,
         question: str,
         *,
+        context: Any = None,
         answer_type: Any = None,
         run_id: str = "",
         listeners: Sequence[Listener] = (),
@@ -105,6 +112,8 @@ class RLM:
 
         Args:
             question: in any language.
+            context: text to work on, beside the index or in place of one: a Context, a text, texts, texts by name, or
+                other data. The model has it in its session as `P` and `ctx`; it is never shown all of it.
             answer_type: what the answer has to be, told to the model and checked: a JSON schema, a pydantic model, a
                 dataclass or another type; `Answer.value` is then an instance. None: text.
             run_id: how the run is called in the trace; by default a new id.
@@ -115,7 +124,7 @@ class RLM:
             The answer, whatever its status: a run that comes to nothing says so, and why.
 
         Raises:
-            ConfigError: `answer_type` is no type of an answer.
+            ConfigError: `answer_type` is no type of an answer, or the context is no text, or too much.
             ModelError: the model is away, or refuses.
             SandboxError: the sandbox does not start, or broke.
             RetrieverError: the index cannot be asked.
@@ -129,6 +138,7 @@ class RLM:
             trace=trace,
             mapped=self._mapped,
             answer_type=None if answer_type is None else typed.answer_type(answer_type),
+            context=None if context is None else Context.of(context),
         )
         return self._carry_out(run)
 
@@ -212,7 +222,7 @@ class RLM:
             run,
             model=root,
             repl=Repl(run, sandbox, cell_seconds=self._cell_seconds, output_characters=self._output_characters),
-            functions=offered(run, delegate, rerankers=self._rerankers, doc_tools=self._doc_tools),
+            functions=offered(run, delegate, tools=self._tools, rerankers=self._rerankers, doc_tools=self._doc_tools),
             policy=Policy(gates=self._gates, require_citations=self._require_citations),
             history=self._history,
         )
@@ -225,8 +235,9 @@ class _Deeper:
     rlm: RLM
     run: Run
 
-    def __call__(self, question: str) -> Any:
-        answer = self.rlm._carry_out(self.run.child(question, self.rlm.limits))
+    def __call__(self, question: str, context: str | None) -> Any:
+        own = None if context is None else Context.from_text(context)
+        answer = self.rlm._carry_out(self.run.child(question, self.rlm.limits, own))
         self.run.budget.check()  # what the sub-run has spent may be all there was
         if answer.status == "answered":
             return answer.text

@@ -21,6 +21,7 @@ from retrievers.foreign import guarded
 from retrievers.protocols import RetrieverProtocol
 from rlm_search.budget import Budget
 from rlm_search.citations import Citations
+from rlm_search.context import Context
 from rlm_search.documents import Documents
 from rlm_search.errors import RlmError, ToldToModel
 from rlm_search.evidence import Evidence
@@ -74,9 +75,11 @@ class Run:
         parent: Run | None = None,
         mapped: Answers | None = None,
         answer_type: AnswerType | None = None,
+        context: Context | None = None,
     ) -> None:
         self.question = question
         self.answer_type = answer_type
+        self.context = context
         self.retriever = retriever
         self.budget = budget
         self.trace = trace
@@ -93,8 +96,10 @@ class Run:
         self._works: set[Doing] = set()
         self._troubles: dict[Doing, Exception] = {}
 
-    def child(self, question: str, limits: Limits) -> Run:
+    def child(self, question: str, limits: Limits, context: Context | None = None) -> Run:
         """A sub-run: its own loop and limits, within this budget; the same evidence and citations.
+
+        Its context is this one's where none is given.
 
         Raises:
             BudgetExceeded: no deeper run is allowed.
@@ -109,6 +114,7 @@ class Run:
             citations=self.citations,
             parent=self,
             mapped=self.mapped,
+            context=context or self.context,
         )
 
     @property

@@ -16,7 +16,7 @@ from retrievers.protocols import FilterLike
 from retrievers.types import Hit, RetrievedDocument, pages_of
 from rlm_search.errors import ToldToModel
 from rlm_search.sandbox.functions import HostFunction
-from rlm_search.sandbox.guest import revive
+from rlm_search.sandbox.guest import revive, short
 from rlm_search.sandbox.mapping import taking_functions
 from rlm_search.sandbox.plain import NotPlain, plain
 from rlm_search.types import Execution
@@ -40,7 +40,7 @@ class InProcessSandbox:
 
     def start(self, functions: Mapping[str, Callable[..., Any]], variables: Mapping[str, Any] | None = None) -> None:
         """Begin a session."""
-        self._namespace = {"__name__": "__main__", "json": json, "re": re, **(variables or {})}
+        self._namespace = {"__name__": "__main__", "json": json, "re": re, **_revived(dict(variables or {}))}
         for name, function in functions.items():
             self._stubs[name] = self._stub(HostFunction.of(name, function))
             self._namespace[name] = taking_functions(
@@ -81,7 +81,7 @@ class InProcessSandbox:
     def variables(self) -> dict[str, str]:
         """The names that were assigned, each with its type and value."""
         own = {name: value for name, value in self._namespace.items() if name not in {*self._given, "print"}}
-        return {name: f"{type(v).__name__}: {v!r}"[:80] for name, v in own.items() if not name.startswith("_")}
+        return {name: f"{type(v).__name__}: {short(v, 60)}" for name, v in own.items() if not name.startswith("_")}
 
     def close(self) -> None:
         """End the session."""
@@ -96,9 +96,13 @@ class InProcessSandbox:
             except Exception as error:
                 self._stop = error
                 raise
-            return json.loads(json.dumps(result), object_hook=revive)
+            return _revived(result)
 
         return call
+
+
+def _revived(value: Any) -> Any:
+    return json.loads(json.dumps(value), object_hook=revive)
 
 
 class MemoryRetriever:

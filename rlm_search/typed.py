@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from rlm_search.errors import ConfigError
 
 _SHOWN = 1_000
 _PROBLEMS = 5
+_STARTS = 50
 
 
 class Misfit(ValueError):
@@ -70,6 +72,22 @@ def answer_type(kind: Any) -> AnswerType:
     return AnswerType(schema, lambda data: _made(lambda given: msgspec.convert(given, kind), data))
 
 
+def json_in(text: str) -> Any:
+    """The JSON of a reply: all of it, what a fence holds, or the first object or list that stands in it.
+
+    Raises:
+        Misfit: there is none.
+    """
+    unfenced = _unfenced(text)
+    starts = (0, *(match.start() for match in re.finditer(r"[\[{]", unfenced)))
+    for start in starts[:_STARTS]:
+        try:
+            return json.JSONDecoder().raw_decode(unfenced[start:].lstrip())[0] if start else json.loads(unfenced)
+        except (ValueError, RecursionError):
+            continue
+    raise Misfit(f"this is no JSON: {_cut(text.strip(), 200)}")
+
+
 def plain(value: Any) -> Any:
     """The value of a typed answer as plain data, for traces and JSON."""
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else msgspec.to_builtins(value)
@@ -106,10 +124,8 @@ def _made(make: Callable[[Any], Any], data: Any) -> Any:
 
 
 def _unfenced(text: str) -> str:
-    lines = text.strip().splitlines()
-    if len(lines) > 2 and lines[0].startswith("```") and lines[-1].strip() == "```":
-        return "\n".join(lines[1:-1])
-    return text
+    fenced = re.search(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return fenced[1] if fenced else text
 
 
 def _cut(text: str, limit: int) -> str:

@@ -14,6 +14,7 @@ from rlm_search.errors import ConfigError
 
 if TYPE_CHECKING:
     from rlm_search.cli.asking import Asking
+    from rlm_search.context import Context
     from rlm_search.types import Answer
 
 _EXIT_CODES = {"answered": 0, "not_found": 3, "out_of_budget": 7, "failed": 1}
@@ -42,6 +43,21 @@ _UNCITED = 8
 @click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="US dollars, where prices are known.")
 @click.option("--max-seconds", type=click.FloatRange(0), metavar="S", help="Wall clock of the run.")
 @click.option("--require-citations", is_flag=True, help="No answer without a citation that holds; else exit code 8.")
+@click.option(
+    "--context-file",
+    "context_files",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE",
+    help="Text to work on, in place of an index; repeat it for more.",
+)
+@click.option(
+    "--context-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="A folder of text files to work on.",
+)
+@click.option("--context-glob", metavar="PATTERN", default="**/*", help="Which files of --context-dir.  [**/*]")
 @click.option(
     "--answer-schema",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -74,6 +90,9 @@ def ask(
     max_cost: float | None,
     max_seconds: float | None,
     require_citations: bool,
+    context_files: tuple[Path, ...],
+    context_dir: Path | None,
+    context_glob: str,
     answer_schema: Path | None,
     trace: Path | None,
     yes: bool,
@@ -85,6 +104,8 @@ def ask(
 
     Without --model: the one of the settings, a provider whose key is in the environment (OPENAI_API_KEY, …), Ollama
     on this machine, or no language model at all: then passages are quoted, and it is said so.
+
+    With --context-file or --context-dir the model works on that text, and on an index only where --index is given.
 
     Exit code 3: the documents do not hold the answer. 7: a limit was reached. 8: no citation holds.
 
@@ -123,7 +144,14 @@ def ask(
             "ask": {"require_citations": require_citations or None},
         },
     )
-    asking = Asking(settings, answer_type=_schema(answer_schema) if answer_schema else None, says_yes=yes)
+    context = _context(context_files, context_dir, context_glob)
+    asking = Asking(
+        settings,
+        answer_type=_schema(answer_schema) if answer_schema else None,
+        context=context,
+        has_index=context is None or index is not None,
+        says_yes=yes,
+    )
     for line in asking.announcement():
         printing.tell(line)
     answer = asking.run(question, trace=trace, quiet=quiet, verbose=verbose)
@@ -131,6 +159,13 @@ def ask(
     if asking.requires_citations and not answer.citations and answer.status != "not_found":
         return _UNCITED
     return _EXIT_CODES[answer.status]
+
+
+def _context(files: tuple[Path, ...], folder: Path | None, pattern: str) -> Context | None:
+    from rlm_search.context import Context
+
+    paths = [*files, *([folder] if folder else [])]
+    return Context.from_paths(*paths, pattern=pattern) if paths else None
 
 
 def _schema(path: Path) -> dict[str, Any]:

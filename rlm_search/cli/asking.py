@@ -23,6 +23,7 @@ from rlm_search.trace.trace import Listener, new_run_id
 
 if TYPE_CHECKING:
     from retrievers.settings import Settings
+    from rlm_search.context import Context
     from rlm_search.models.providers import Provider
     from rlm_search.types import Answer
 
@@ -42,8 +43,17 @@ class Asking:
         trace_file: where the run was recorded, once it was.
     """
 
-    def __init__(self, settings: Settings, *, answer_type: Any = None, says_yes: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        answer_type: Any = None,
+        context: Context | None = None,
+        has_index: bool = True,
+        says_yes: bool = False,
+    ) -> None:
         self._settings = settings
+        self._context = context
         self._answer_type = None if answer_type is None else typed.answer_type(answer_type)
         self._ask = settings.table("ask", AskSettings)
         self._says_yes = says_yes
@@ -52,8 +62,14 @@ class Asking:
         self._parts = assemble(
             settings,
             require_citations=self._ask.require_citations,
+            has_index=has_index,
             approval=Approval(above_usd=above, ask=self._confirm),
         )
+        if not has_index and not self._parts.model.is_language_model:
+            raise ConfigError(
+                "working on given text needs a language model, and none is set",
+                hint="--model openai:NAME, ollama:NAME, …; or index the files with `ingest` and ask the index",
+            )
         self.requires_citations = self._ask.require_citations
         self.model_name = self._parts.model.spec
         self.note = "" if self._parts.model.is_language_model else NO_MODEL
@@ -83,7 +99,9 @@ class Asking:
             if view is not None:
                 listeners.append(view)
             self._pause = getattr(view, "paused", nullcontext)  # a live view and a question share the terminal
-            answer = self._parts.rlm.run(question, answer_type=self._answer_type, run_id=run_id, listeners=listeners)
+            answer = self._parts.rlm.run(
+                question, context=self._context, answer_type=self._answer_type, run_id=run_id, listeners=listeners
+            )
         if writer is not None and writer.failure:
             printing.tell(f"the record of the run is not complete: {writer.failure}")
         return answer

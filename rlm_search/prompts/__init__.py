@@ -12,6 +12,7 @@ from typing import Any
 
 from retrievers.protocols import Describes, RetrieverProtocol
 from retrievers.types import CorpusDescription, FieldInfo
+from rlm_search.context import Context
 from rlm_search.gates import Gates
 
 _FIELDS_SHOWN = 20
@@ -34,6 +35,14 @@ def system(retriever: RetrieverProtocol | None, functions: Mapping[str, Callable
         corpus=corpus(retriever) if retriever is not None else "",
         filters=_FILTERS,
     )
+
+
+def given(context: Context | None) -> str:
+    """What the system prompt says of a context."""
+    if context is None:
+        return ""
+    template = Template(resources.files("rlm_search.prompts").joinpath("context.md").read_text(encoding="utf-8"))
+    return template.substitute(about=context.described())
 
 
 def finishing(gates: Gates, schema: Mapping[str, Any] | None) -> str:

@@ -6,9 +6,13 @@ These classes live in the worker only (pure standard library). The host sends th
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
+from reprlib import Repr
 from textwrap import indent
 from typing import Any, SupportsIndex, overload
+
+from rlm_search.sandbox.context import Context
 
 TAG = "__type__"
 
@@ -220,6 +224,8 @@ def revive(value: dict[str, Any]) -> Any:
     if kind in _RECORDS:
         del value[TAG]
         return _RECORDS[kind](value)
+    if kind == "Context":
+        return _context(value)
     return value  # a tag we do not know, perhaps from the corpus: just data
 
 
@@ -230,8 +236,24 @@ def _table(kind: str, value: dict[str, Any]) -> Table:
     return table
 
 
+def _context(value: dict[str, Any]) -> Context:
+    return Context(
+        tuple(map(str, value.get("documents", ()))),
+        names=tuple(map(str, value.get("names", ()))),
+        separator=str(value.get("separator", "")),
+        kind=value.get("kind", "document_list"),
+    )
+
+
 def _item(kind: str, item: Any) -> Any:
     return _ITEMS[kind](item) if type(item) is dict else item
+
+
+_CONTAINERS = (list, dict, set, frozenset, tuple, deque)
+_REPR = Repr()
+"""Writes containers without writing out the long texts in them."""
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxset = _REPR.maxfrozenset = _REPR.maxdeque = _REPR.maxdict = 200
+_REPR.maxstring = _REPR.maxother = 1_000
 
 
 def short(value: Any, limit: int = 200) -> str:
@@ -240,7 +262,7 @@ def short(value: Any, limit: int = 200) -> str:
         return f"{value[:limit]!r}… ({len(value):,} characters)"
     if isinstance(value, list | dict | set | tuple) and len(value) > limit:
         return f"<{type(value).__name__} of {len(value):,}>"
-    text = repr(value)
+    text = _REPR.repr(value) if type(value) in _CONTAINERS else repr(value)
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 

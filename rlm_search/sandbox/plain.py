@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass
 from itertools import islice
 from typing import Any
 
+from rlm_search.sandbox.context import Context
 from rlm_search.sandbox.guest import Failed, Record
 from rlm_search.sandbox.wire import text_bytes
 
@@ -51,7 +52,7 @@ def _plain(value: Any, whole: bool, path: str, depth: int) -> Any:
         raise NotPlain(f"{path[:80] or 'the value'}… nests more than {MAX_DEPTH} deep (or holds itself)")
     if isinstance(value, float):
         return _finite(float(value), path)
-    if not whole and isinstance(value, Record | Failed):
+    if not whole and isinstance(value, Record | Failed | Context):
         value = value.sendable()
     for kinds, convert in _CONVERSIONS:
         if isinstance(value, kinds):
@@ -99,6 +100,7 @@ _CONVERSIONS: tuple[tuple[Any, Callable[[Any, bool, str, int], Any]], ...] = (
     ((set, frozenset), _from_set),
     ((datetime.date, datetime.time), lambda value, *_: value.isoformat()),
     (Failed, lambda value, *_: value.sendable()),
+    (Context, lambda value, *_: value.metadata()),
     (_LAZY, _from_iterable),
 )
 

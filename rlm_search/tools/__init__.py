@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from retrievers.rerankers import Reranker
 from rlm_search.run import Run
 from rlm_search.tools.corpus import CorpusTools
+from rlm_search.tools.custom import custom
 from rlm_search.tools.delegate import DelegateTools
 from rlm_search.tools.documents import DocumentTools
 from rlm_search.tools.exhaustive import ExhaustiveTools
@@ -42,14 +43,20 @@ UNTOLD = frozenset(
         "es_get_text",
         "es_list_logical_doc_ids",
     }
+    | {"SUBMIT", "llm_query_batch", "llm_query_batched", "llm_query_records", "rlm_query_batched", "pick_first_answer"}
+    | {"ask", "ask_chunk", "ask_chunks", "ask_chunked", "ask_chunks_first", "llm_batch_json"}
 )
 """Other names of what the prompt tells already, for models that know these."""
+
+VARIABLES = frozenset({"P", "ctx", "context", "CONTEXT", "FILES", "answer", "notes", "peek", "tail", "lenP"})
+"""What a session has beside functions."""
 
 
 def offered(
     run: Run,
     delegate: DelegateTools,
     *,
+    tools: Sequence[Callable[..., Any]] = (),
     rerankers: Mapping[str, Reranker] | None = None,
     doc_tools: DocumentPolicy | None = None,
 ) -> Mapping[str, Callable[..., Any]]:
@@ -58,8 +65,12 @@ def offered(
     Args:
         run: what they belong to.
         delegate: the functions that ask other models, which ranking and mapping use, too.
+        tools: the caller's own.
         rerankers: what `rerank=` may name beside the sub-model's.
         doc_tools: offer pyrlm-runtime's document tools, within this policy.
+
+    Raises:
+        ConfigError: a tool of the caller's has the name of a function of ours.
     """
     functions: list[Callable[..., Any]] = []
     if run.retriever is not None:
@@ -72,4 +83,5 @@ def offered(
             functions += PdfTools(run, run.retriever, doc_tools).functions()
     functions += delegate.functions()
     functions += FinishTools(run).functions()
+    functions += custom(run, tools, {function.__name__ for function in functions} | VARIABLES)
     return {function.__name__: function for function in functions}

@@ -91,6 +91,15 @@ class DocumentRead(Event, frozen=True, kw_only=True, tag="document_read"):
     seconds: float = 0.0
 
 
+class ToolCalled(Event, frozen=True, kw_only=True, tag="tool_called"):
+    """A tool of the caller's own was called; `arguments` is the head of what it was given, `error` what it raised."""
+
+    function: str
+    arguments: str = ""
+    seconds: float = 0.0
+    error: str = ""
+
+
 class Cited(Event, frozen=True, kw_only=True, tag="cited"):
     """A citation was checked: `marker` if it holds, `reason` if it does not."""
 
@@ -141,6 +150,7 @@ AnyEvent: TypeAlias = (
     | CellFinished
     | Searched
     | DocumentRead
+    | ToolCalled
     | Cited
     | LimitWarned
     | HistoryShortened

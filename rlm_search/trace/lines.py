@@ -19,6 +19,7 @@ from rlm_search.trace.events import (
     RunFinished,
     RunStarted,
     Searched,
+    ToolCalled,
 )
 
 _WIDEST = 100
@@ -41,6 +42,9 @@ def line_of(event: AnyEvent) -> str:  # noqa: C901 - one flat branch for each ki
             return _search_line(event)
         case DocumentRead():
             return f"read {event.doc_id}{page_text(event.pages)}, {event.end - event.start:,} characters"
+        case ToolCalled():
+            failed = f", failed: {brief(event.error, 60)}" if event.error else ""
+            return f"{event.function}({brief(event.arguments, 60)}){failed}"
         case Cited():
             where = f"{event.doc_id}: “{brief(event.quote, 60)}”"
             return (

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from rlm_search import RLM, Answer, Limits, ScriptedModel
+from rlm_search import RLM, Answer, Gates, Limits, RlmError, ScriptedModel
+from rlm_search.sandbox.confined import ConfinedSandbox
+from rlm_search.sandbox.protocol import SandboxLimits
 from rlm_search.testing import MemoryRetriever
 from rlm_search.trace.events import CellFinished, Cited, RunFinished
 
@@ -160,3 +162,24 @@ def _children() -> set[str]:
         with open(f"/proc/self/task/{task}/children") as file:
             found |= set(file.read().split())
     return found
+
+
+def test_a_hundred_megabytes_to_work_on_cost_nothing_each_step() -> None:
+    line = "The quick brown fox jumps over the lazy dog.\n"
+    text = line * (50_000_000 // len(line)) + "The needle is 7421.\n" + line * (50_000_000 // len(line))
+    cells = ["x = 0", *["x += 1"] * 10, "found = ctx.find(r'needle is \\d+', regex=True)", "FINAL(found[0][2])"]
+    events: list[Any] = []
+    model = ScriptedModel([python(cell) for cell in cells])
+    rlm = RLM(model=model, listeners=[events.append], gates=Gates(loop_collapse_limit=50))
+    answer = rlm.run("Where is the needle?", context=text)
+    assert answer.text == "needle is 7421"
+    seconds = [event.seconds for event in events if isinstance(event, CellFinished)]
+    assert sorted(seconds[1:11])[5] < 0.05
+    assert len(model.asked[0].prompt) < 20_000
+
+
+def test_text_that_the_sandbox_cannot_hold_is_told() -> None:
+    sandbox = ConfinedSandbox(SandboxLimits(memory_bytes=64 * 1024 * 1024))
+    with pytest.raises(RlmError) as trouble:
+        RLM(model=ScriptedModel([]), sandbox=lambda: sandbox).run("?", context="x" * 80_000_000)
+    assert "\n" not in trouble.value.message

@@ -59,13 +59,14 @@ def tell(retriever: MemoryRetriever) -> Iterator[Callable[..., Told]]:
         sandboxes.append(InProcessSandbox())
         return sandboxes[-1]
 
-    def run(*replies: Any, question: str = "What is the wind limit?", answer_type: Any = None, **options: Any) -> Told:
+    def run(*replies: Any, question: str = "What is the wind limit?", **options: Any) -> Told:
         events: list[AnyEvent] = []
         script = [python(r[1:].strip("\n")) if isinstance(r, str) and r.startswith("\n") else r for r in replies]
         model = ScriptedModel(script)
+        asked = {name: options.pop(name) for name in ("answer_type", "context") if name in options}
         options = {"retriever": retriever, "limits": Limits(steps=12), **options}
         rlm = RLM(model=model, sandbox=sandbox, listeners=[events.append], **options)
-        return Told(rlm.run(question, answer_type=answer_type), events, model, sandboxes)
+        return Told(rlm.run(question, **asked), events, model, sandboxes)
 
     yield run
     assert all(sandbox.closed for sandbox in sandboxes)

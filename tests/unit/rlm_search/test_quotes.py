@@ -80,16 +80,16 @@ def test_a_text_without_any_of_the_words_has_no_closest_passage() -> None:
 
 def test_five_hundred_pages_are_searched_in_a_moment() -> None:
     text = "The revenue of the fiscal year increased as operating expenses in the capital of it fell. " * 17_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert quotes.find("the last words of all", text) is None
     assert quotes.closest("capital expenses were the last words", text)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 def test_endless_whitespace_costs_no_more_than_its_length() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     quotes.find("a a- a-b", "a" + " " * 1_000_000 + "a-" + " \n" * 500_000)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 @pytest.mark.parametrize("quote", ["", "   ", "a", "32", "the", "..........", "ab"])

@@ -389,5 +389,5 @@ def test_every_function_is_explained_in_the_documentation(tell: Tell, whole: Who
     system = tell(END, retriever=whole).model.asked[0].messages[0].content
     names = re.findall(r"^- (\w+)\(", system, re.MULTILINE)
     page = (Path(__file__).parents[3] / "docs" / "rlm.md").read_text(encoding="utf-8")
-    assert len(names) == 23
+    assert len(names) == 24
     assert [name for name in names if f"`{name}(" not in page] == []

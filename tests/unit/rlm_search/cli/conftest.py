@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from rlm_search.cli import main
 from rlm_search.cli.errors import run
 from rlm_search.errors import ToldToModel
 from rlm_search.models.providers import known_variables
+from rlm_search.sandbox.guest import revive
 from rlm_search.types import Execution
 
 
@@ -79,7 +81,7 @@ class InProcess:
         self.names: dict[str, Any] = {}
 
     def start(self, functions: Mapping[str, Callable[..., Any]], variables: Mapping[str, Any] | None = None) -> None:
-        self.names = {**functions, **(variables or {})}
+        self.names = {**functions, **json.loads(json.dumps(variables or {}), object_hook=revive)}
 
     def execute(self, code: str, *, timeout: float) -> Execution:
         try:

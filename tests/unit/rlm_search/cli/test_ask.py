@@ -47,10 +47,10 @@ Scripted: TypeAlias = Callable[..., Ended]
 def scripted(command: Command, tmp_path: Path) -> Scripted:
     """Ask with a model that gives these replies."""
 
-    def call(*words: object, replies: list[str]) -> Ended:
+    def call(*words: object, replies: list[str], **options: object) -> Ended:
         script = tmp_path / "script.json"
         script.write_text(json.dumps(replies), encoding="utf-8")
-        return command("ask", QUESTION, "--model", f"scripted:{script}", *words)
+        return command("ask", QUESTION, "--model", f"scripted:{script}", *words, **options)
 
     return call
 
@@ -352,3 +352,46 @@ def test_a_limit_of_tokens_that_no_call_fits_into_is_refused(scripted: Scripted)
 
     assert ended.code == 5
     assert "at least 50" in ended.err
+
+
+# --- text that is given, typed answers -------------------------------------------------------------------------------
+
+
+def test_files_are_worked_on_without_an_index(scripted: Scripted, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text("line one\nkey: oolong", encoding="utf-8")
+    (tmp_path / "logs" / "b.txt").write_text("not this", encoding="utf-8")
+    reply = "```python\nFINAL(extract_after('key:') + str(len(FILES)) + str('es_search' in globals()))\n```"
+    ended = scripted("--context-dir", tmp_path / "logs", "--context-glob", "*.log", replies=[reply], index=None)
+    assert (ended.code, ended.out.strip()) == (0, "oolong1False")
+
+
+def test_files_and_the_index_that_is_named(scripted: Scripted, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("of turbines", encoding="utf-8")
+    reply = "```python\nhits = es_search('capital expenditure ' + P)\nFINAL(hits['items'][0]['doc_id'])\n```"
+    ended = scripted("--context-file", tmp_path / "a.txt", replies=[reply])
+    assert ended.code == 0
+
+
+def test_the_reader_that_quotes_has_nothing_to_do_with_given_text(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text", encoding="utf-8")
+    ended = command("ask", QUESTION, "--model", "extractive", "--context-file", tmp_path / "a.txt", index=None)
+    assert ended.code == 5
+    assert "needs a language model" in ended.err
+
+
+def test_an_answer_can_have_to_fit_a_schema(scripted: Scripted, tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object", "required": ["millions"]}', encoding="utf-8")
+    reply = "```python\nes_search('capital')\nFINAL({})\n```", "```python\nFINAL({'millions': 35})\n```"
+    ended = scripted("--answer-schema", schema, "--json", replies=[*reply])
+    assert json.loads(ended.out)["value"] == {"millions": 35}
+
+
+@pytest.mark.parametrize("text", ["no json", "[1]", '{"type": "nonsense"}'])
+def test_a_schema_that_is_none_is_one_line(scripted: Scripted, tmp_path: Path, text: str) -> None:
+    (tmp_path / "schema.json").write_text(text, encoding="utf-8")
+    ended = scripted("--answer-schema", tmp_path / "schema.json", replies=[])
+    assert ended.code == 5
+    assert "schema" in ended.err
+    assert "Traceback" not in ended.err
