@@ -219,7 +219,7 @@ def test_what_is_left_of_the_budget_can_be_asked(tell: Tell) -> None:
 
 def test_the_model_is_told_what_stands_in_the_archive_and_what_it_can_call(tell: Tell) -> None:
     system = tell(SEARCH, "FINAL: 32").model.asked[0].messages[0].content
-    assert "- es_hybrid_search(query: str, top_k=10, filters=None): " in system
+    assert "- es_hybrid_search(query: str, top_k=10, filters=None, " in system
     assert "- cite(" in system
     assert "es_count" not in system  # this retriever cannot count
     assert len(system) < 6_500  # some 1,500 tokens
@@ -309,7 +309,7 @@ def test_a_conversation_too_long_for_the_model_is_shortened_and_goes_on(retrieve
     )
 
     def reply(messages: Sequence[Message]) -> str | Exception:
-        if sum(len(m.content) for m in messages) > 11_500:
+        if sum(len(m.content) for m in messages) > 12_500:
             return ContextTooLong("too long")
         return next(replies)
 
