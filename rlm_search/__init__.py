@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rlm_search.models.extractive import ExtractiveModel
     from rlm_search.models.scripted import ScriptedModel
     from rlm_search.rlm import RLM
+    from rlm_search.router import Router
     from rlm_search.tools.pdfs import DocumentPolicy
     from rlm_search.types import Answer, CallOptions, Citation, Completion, Limits, Message, Model, Usage
 
@@ -43,6 +44,7 @@ _PUBLIC = {
     "ModelRejected": "errors",
     "ModelUnavailable": "errors",
     "RlmError": "errors",
+    "Router": "router",
     "SandboxError": "errors",
     "ScriptedModel": "models.scripted",
     "Usage": "types",
@@ -68,6 +70,7 @@ __all__ = [
     "ModelRejected",
     "ModelUnavailable",
     "RlmError",
+    "Router",
     "SandboxError",
     "ScriptedModel",
     "Usage",

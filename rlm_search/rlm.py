@@ -10,7 +10,7 @@ from typing import Any
 
 from retrievers.protocols import RetrieverProtocol
 from retrievers.rerankers import Reranker
-from rlm_search import answers, running, typed
+from rlm_search import answers, direct, running, typed
 from rlm_search.budget import Budget
 from rlm_search.cancelling import Cancellation
 from rlm_search.compaction import HistoryPolicy
@@ -103,6 +103,7 @@ class RLM:
         question: str,
         *,
         context: Any = None,
+        instructions: str = "",
         answer_type: Any = None,
         run_id: str = "",
         listeners: Sequence[Listener] = (),
@@ -114,6 +115,7 @@ class RLM:
             question: in any language.
             context: text to work on, beside the index or in place of one: a Context, a text, texts, texts by name, or
                 other data. The model has it in its session as `P` and `ctx`; it is never shown all of it.
+            instructions: what the model is told beside the rules, of this question alone.
             answer_type: what the answer has to be, told to the model and checked: a JSON schema, a pydantic model, a
                 dataclass or another type; `Answer.value` is then an instance. None: text.
             run_id: how the run is called in the trace; by default a new id.
@@ -137,10 +139,22 @@ class RLM:
             budget=Budget(self.limits, cancellation=cancellation),
             trace=trace,
             mapped=self._mapped,
+            instructions=instructions,
             answer_type=None if answer_type is None else typed.answer_type(answer_type),
             context=None if context is None else Context.of(context),
         )
         return self._carry_out(run)
+
+    def ask(self, question: str, text: str, *, run_id: str = "", listeners: Sequence[Listener] = ()) -> Answer:
+        """Put a question and a text that is small enough to the root model, once: no code, no sandbox.
+
+        Traced, limited and answered as a run is; it raises what `run` raises of the model. The status is `not_found`
+        where the model says that the text does not hold the answer.
+        """
+        trace = Trace(run_id, listeners=(*self._listeners, *listeners))
+        run = Run(question=question, retriever=None, budget=Budget(self.limits), trace=trace)
+        model = TracedModel(MeteredModel(self.model, run.budget, "root"), trace, "root")
+        return self._traced(run, lambda: direct.answer(run, model, text))
 
     def stream(self, question: str, **options: Any) -> Generator[AnyEvent, None, Answer]:
         """The events of a run as they happen; the generator's value is the answer. Closing it ends the run.
@@ -173,6 +187,14 @@ class RLM:
         return self.deeper_models[min(depth, len(self.deeper_models)) - 1]
 
     def _carry_out(self, run: Run) -> Answer:
+        def work() -> Answer:
+            with closing(self._sandbox()) as sandbox:
+                return self._answered(run, sandbox)
+
+        return self._traced(run, work)
+
+    def _traced(self, run: Run, work: Callable[[], Answer]) -> Answer:
+        """Do the work of a run, its trace opened before and closed after, whatever happens."""
         run.trace.emit(
             RunStarted(
                 question=run.question,
@@ -183,8 +205,7 @@ class RLM:
             )
         )
         try:
-            with closing(self._sandbox()) as sandbox:
-                answer = self._answered(run, sandbox)
+            answer = work()
         except BudgetExceeded as spent:
             answer = answers.unfinished(run, "out_of_budget", spent.message)
         except RunFailed as failure:

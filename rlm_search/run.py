@@ -76,10 +76,12 @@ class Run:
         mapped: Answers | None = None,
         answer_type: AnswerType | None = None,
         context: Context | None = None,
+        instructions: str = "",
     ) -> None:
         self.question = question
         self.answer_type = answer_type
         self.context = context
+        self.instructions = instructions
         self.retriever = retriever
         self.budget = budget
         self.trace = trace
