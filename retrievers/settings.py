@@ -48,11 +48,17 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     `ELASTICSEARCH_`.
 
     Attributes:
+        allowed: names of indexes that may be opened, with `*` and `?`; none is all.
+        cloud_id: of a deployment of Elastic's, for URLs without a host: `elasticsearch:///INDEX`.
         user: of basic authentication, where the variable does not say it.
         verify: refuse a certificate that is not trusted.
         ca_file: the authority that signed the server's certificate; "" trusts what the system trusts.
         client_certificate: a file with ours, where the server asks for one.
         client_key: the file with its key.
+        aws_region: signs requests for Amazon's service in this region, with the credentials that AWS tools find.
+        aws_service: `es`, or `aoss` for its serverless one.
+        proxy: the URL of a proxy on the way.
+        sniff: ask the server for the other nodes of its cluster, and speak to them too.
         timeout_seconds: of one request.
         connections: to one host at most.
         compress: requests, on slow lines.
@@ -63,11 +69,17 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         fusion: who mixes the legs of a hybrid search: ours, or server or server-rrf, where the server can.
     """
 
+    allowed: tuple[str, ...] = ()
+    cloud_id: str = ""
     user: str = ""
     verify: bool = True
     ca_file: str = ""
     client_certificate: str = ""
     client_key: str = ""
+    aws_region: str = ""
+    aws_service: str = "es"
+    proxy: str = ""
+    sniff: bool = False
     timeout_seconds: float = 30.0
     connections: int = 16
     compress: bool = False

@@ -7,9 +7,11 @@ and never stand in a message: a URL that holds some is refused.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from retrievers.errors import ConfigError, EngineRejected, EngineUnavailable, RetrieverError
@@ -22,6 +24,9 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _INDEX: Final = re.compile(r"[a-z0-9][a-z0-9._\-]{0,200}")
 _TRANSIENT: Final = (408, 429, 502, 503, 504)
 _CREDENTIALS: Final = (401, 403)
+_CAUSES: Final = ("expired", "not yet valid", "self-signed", "self signed", "hostname")
+_SKEWED: Final = re.compile(r"signature (?:expired|not yet current)|requesttimetooskewed", re.IGNORECASE)
+_NEWER: Final = ("media_type_header_exception", "Accept version must be")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,9 @@ class Address:
     ca_file: str = ""
     client_certificate: str = ""
     client_key: str = field(default="", repr=False)
+    aws: tuple[str, str] | None = None
+    proxy: str = field(default="", repr=False)
+    sniff: bool = False
     timeout_seconds: float = 30.0
     connections: int = 16
     compress: bool = False
@@ -75,6 +83,41 @@ def parse_url(url: str) -> Address:
     return Address(engine=found["engine"], hosts=tuple(named), index=found["index"], tls=tls)
 
 
+def in_cloud(url: str, cloud_id: str) -> str:
+    """A URL without a host, `elasticsearch:///INDEX`, as one of the deployment that a cloud id names.
+
+    A cloud id is a label and, in base64, `DOMAIN[:PORT]$DEPLOYMENT[:PORT]$…`.
+
+    Raises:
+        ConfigError: the cloud id cannot be read.
+    """
+    scheme, slashes, index = url.partition(":///")
+    if not cloud_id or not slashes:
+        return url
+    try:
+        told = base64.b64decode(cloud_id.rpartition(":")[2], validate=True).decode()
+    except ValueError:
+        told = ""
+    domain, _, deployment = told.partition("$")
+    host, _, port = deployment.partition("$")[0].partition(":")
+    domain, _, shared_port = domain.partition(":")
+    if not domain or not host:
+        raise ConfigError("cannot read the cloud id", hint="copy it whole: cloud_id in the table [server]")
+    return f"{scheme}://{host}.{domain}:{port or shared_port or 443}/{index}"
+
+
+def refuse_others(address: Address, allowed: Sequence[str]) -> None:
+    """Hold to the list of indexes that may be opened.
+
+    Raises:
+        ConfigError: the index is not on it.
+    """
+    if allowed and not any(fnmatchcase(address.index, pattern) for pattern in allowed):
+        raise ConfigError(
+            f"the index {address.index} may not be opened", hint="allowed in the table [server] names those that may"
+        )
+
+
 def encoded(lines: Sequence[bytes]) -> bytes:
     """Lines as the body of a bulk or a multi-search."""
     return b"\n".join(lines) + b"\n"
@@ -83,14 +126,22 @@ def encoded(lines: Sequence[bytes]) -> bytes:
 def unreachable(place: str, error: BaseException) -> RetrieverError:
     """The server does not answer, or not as it should."""
     text = str(error)
-    if "certificate" in text.lower() or "ssl" in text.lower():
-        cause = next(
-            (part for part in ("expired", "self-signed", "self signed", "hostname") if part in text.lower()), ""
+    if "proxy" in text.lower():
+        return EngineUnavailable(f"the proxy before {place} does not let us through", hint="check proxy in [server]")
+    if "certificate required" in text.lower().replace("_", " "):
+        return ConfigError(
+            f"the server {place} asks for a certificate of ours",
+            hint="name it: client_certificate and client_key in the table [server]",
         )
+    if "wrong version number" in text.lower().replace("_", " "):
+        return ConfigError(f"the server {place} speaks no TLS", hint="write …+http:// in its URL")
+    if "certificate" in text.lower() or "ssl" in text.lower():
+        cause = next((part for part in _CAUSES if part in text.lower()), "")
         named = f" ({cause})" if cause else ""
+        clock = ", or mend the clock of this machine" if cause in _CAUSES[:2] else ""
         return ConfigError(
             f"the certificate of {place} is not trusted{named}",
-            hint="name the authority that signed it with ca_file in the table [server], or mend the certificate",
+            hint=f"name the authority that signed it with ca_file in [server], or mend the certificate{clock}",
         )
     is_late = "timeout" in type(error).__name__.lower() or "timed out" in text.lower()
     said = "takes too long to answer" if is_late else "does not answer"
@@ -118,8 +169,15 @@ def refusal(place: str, status: int | str, info: Any) -> RetrieverError:
     """What a status and the body of an error come to."""
     reason = reason_of(info)
     told = f": {reason}" if reason else ""
-    if "cluster_block_exception" in str(info) or "blocked by: [" in reason:
+    if status != 503 and ("cluster_block_exception" in str(info) or "blocked by: [" in reason):
         return blocked(place)
+    if status in _CREDENTIALS and _SKEWED.search(str(info)):
+        return ConfigError(f"the clock of this machine and that of {place} differ", hint="set it right")
+    if any(sign in str(info) for sign in _NEWER):
+        return EngineRejected(
+            f"the server {place} does not understand the client library: it is too old for it",
+            hint="Elasticsearch from 8.14 and OpenSearch from 2.19 are spoken to",
+        )
     if status in _CREDENTIALS:
         return ConfigError(f"the server {place} does not let us in{told}", hint="check user, password or key")
     if status in _TRANSIENT:

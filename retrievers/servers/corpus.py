@@ -28,7 +28,7 @@ _EXAMPLES: Final = 5
 _EXAMPLE_VALUES: Final = 500
 _FORMS: Final[tuple[Form, ...]] = ("number", "numeral", "date", "boolean", "flag", "keyword")
 _TERMS: Final = 60_000
-"""Ids that a condition can name: a server's limit is 65,536."""
+"""Editions that a condition can name: a server's limit is 65,536."""
 
 
 class ServerCorpus:
@@ -84,18 +84,18 @@ class ServerCorpus:
         if found is None:
             return asking.all_of(conditions)
         ids = sorted(found)
-        named = [{"terms": {"doc_id": ids[at : at + _TERMS]}} for at in range(0, len(ids), _TERMS)]
+        named = [{"terms": {"edition": ids[at : at + _TERMS]}} for at in range(0, len(ids), _TERMS)]
         return asking.all_of([*conditions, {"bool": {"should": named, "minimum_should_match": 1}}])
 
     def _holding(self, wanted: Json, among: set[str] | None) -> set[str]:
-        """The documents with a unit that holds a word, of those that held the words before."""
+        """The editions of documents with a unit that holds a word, of those that held the words before."""
         query = asking.all_of([asking.UNITS, wanted, *self._conditions])
-        source = {"composite": {"size": MOST_VALUES, "sources": [{"doc_id": {"terms": {"field": "doc_id"}}}]}}
+        source = {"composite": {"size": MOST_VALUES, "sources": [{"edition": {"terms": {"field": "edition"}}}]}}
         found: set[str] = set()
         while True:
             body = {"query": query, "size": 0, "track_total_hits": False, "aggs": {"ids": source}}
             answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)["aggregations"]["ids"]
-            ids = {bucket["key"]["doc_id"] for bucket in answer["buckets"]}
+            ids = {bucket["key"]["edition"] for bucket in answer["buckets"]}
             found |= ids if among is None else ids & among
             if "after_key" not in answer:
                 return found

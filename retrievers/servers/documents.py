@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -17,13 +18,13 @@ from retrievers.servers.looking import Seen
 from retrievers.servers.rows import record_of, routing_of
 from retrievers.servers.searching import rows_of, search_together
 from retrievers.servers.showing import shown_metadata, text_of
-from retrievers.types import Document, Heading, IndexedDocument, Matrix, Page, RetrievedDocument, Span, pages_of
+from retrievers.types import Document, Heading, IndexedDocument, Page, RetrievedDocument, Span, pages_of
 
 BATCH: Final = 1_000
 """Rows a request."""
 
 _TRIES: Final = 3
-_SHOWN: Final = ["kind", "head", "hit", "hash", "summary", "doc_id", "record", *asking.TEXT]
+_SHOWN: Final = ["kind", "head", "hit", "hash", "edition", "summary", "doc_id", "record", *asking.TEXT]
 _WITHOUT_TEXT: Final = [name for name in _SHOWN if name not in asking.TEXT]
 _RECORDS: Final[Json] = {"term": {"kind": "record"}}
 _IN_ORDER: Final = [{"kind": "asc"}, {"unit": "asc"}]
@@ -56,6 +57,10 @@ class ServerDocuments:
 
     def restored(self, doc_id: str) -> IndexedDocument:
         """A document as it was given to the writer, without vectors."""
+        return self._restored(doc_id)[0]
+
+    def _restored(self, doc_id: str) -> tuple[IndexedDocument, str]:
+        """As `restored`, and the edition."""
         head, record, text = self._whole(doc_id)
         about = head["hit"]
         document = Document(
@@ -73,28 +78,19 @@ class ServerDocuments:
             metadata=about["metadata"],
             furniture=tuple(record.furniture),
         )
-        return IndexedDocument(document=document, chunks=chunks_of(doc_id, text, record))
+        return IndexedDocument(document=document, chunks=chunks_of(doc_id, text, record)), head["edition"]
 
     def exported(self, doc_id: str) -> IndexedDocument:
-        """A document as it was given to the writer, with its vectors where it has them."""
-        item = self.restored(doc_id)
-        vectors = self.vectors_of(item) if item.chunks else None
-        return IndexedDocument(document=item.document, chunks=item.chunks, vectors=vectors)
-
-    def vectors_of(self, item: IndexedDocument) -> Matrix | None:
-        """The vectors of a document's chunks; None where they are still to be made."""
-        query = asking.all_of(
-            [
-                {"term": {"doc_id": item.document.id}},
-                asking.VECTORS,
-                {"term": {"hash": item.document.content_hash}},
-            ]
-        )
+        """A document as it was given to the writer, with its vectors where they are all there."""
+        item, edition = self._restored(doc_id)
+        if not item.chunks or not self._seen.dimensions:
+            return item
+        query = asking.all_of([{"term": {"doc_id": doc_id}}, asking.VECTORS, {"term": {"edition": edition}}])
         body = {"query": query, "size": BATCH, "sort": [{"ordinal": "asc"}], "track_total_hits": False}
-        (rows,) = self._found(item.document.id, self._dialect.with_vectors(body))
+        (rows,) = self._found(doc_id, self._dialect.with_vectors(body))
         if len(rows) != len(item.chunks):
-            return None
-        return np.array([self._dialect.vector_in(row) for row in rows], np.float32)
+            return item
+        return replace(item, vectors=np.array([self._dialect.vector_in(row) for row in rows], np.float32))
 
     def read(self, doc_id: str, start: int, end: int) -> Span:
         """A piece of the text."""
@@ -146,7 +142,7 @@ class ServerDocuments:
         first = max(bisect_right(record.starts, start) - 1, 0)
         last = max(bisect_right(record.starts, end - 1) - 1, first)
         units = {"range": {"unit": {"gte": first, "lte": last}}}
-        wanted = asking.all_of([asking.UNITS, units, {"term": {"hash": head["hash"]}}])
+        wanted = asking.all_of([asking.UNITS, units, {"term": {"edition": head["edition"]}}])
         texts = [text_of(row) for row in self._rows(head["doc_id"], wanted, asking.TEXT)]
         if len(texts) != last - first + 1:
             return None
@@ -195,11 +191,11 @@ class ServerDocuments:
 
 
 def _sorted_out(rows: Sequence[Json]) -> tuple[Json | None, list[str], list[str]]:
-    """The head among rows of a document, and of its version the pieces of the record and the texts of the units."""
+    """The head among rows of a document, and of its edition the pieces of the record and the texts of the units."""
     head = next((row for row in rows if row.get("head")), None)
     if head is None:
         return None, [], []
-    own = [row for row in rows if row["hash"] == head["hash"]]
+    own = [row for row in rows if row["edition"] == head["edition"]]
     pieces = [row["record"] for row in own if row["kind"] == "record"]
     return head, pieces, [text_of(row) for row in own if row["kind"] == "unit"]
 

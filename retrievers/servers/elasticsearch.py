@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import elasticsearch
+from elastic_transport import BaseNode, NodeConfig, RequestsHttpNode
 from elasticsearch import Elasticsearch
 
-from retrievers.errors import EngineRejected
+from retrievers import plugins
+from retrievers.errors import ConfigError, EngineRejected
 from retrievers.servers import fusing
 from retrievers.servers.connecting import Address, encoded, refusal, unreachable
 from retrievers.servers.dialect import Json
@@ -30,17 +32,24 @@ class ElasticsearchDialect:
 
     def __init__(self, address: Address) -> None:
         self.place = address.place
+        if address.aws is not None:
+            raise ConfigError("Amazon's service is no Elasticsearch", hint="write opensearch:// in the URL")
         scheme = "https" if address.tls else "http"
         options: dict[str, Any] = {"headers": address.headers or None}
         if address.tls:
             options |= {"verify_certs": address.verify, "ssl_show_warn": False, "ca_certs": address.ca_file or None}
             options |= {"client_cert": address.client_certificate or None, "client_key": address.client_key or None}
+        hosts = [f"{scheme}://{_bracketed(host)}:{port or _DEFAULT_PORT}" for host, port in address.hosts]
+        if address.proxy:
+            options["node_class"] = _node_behind(address.proxy)
+        if address.sniff:
+            options |= {"sniff_on_start": True, "sniff_on_node_failure": True}
         self._client = Elasticsearch(
-            hosts=[f"{scheme}://{_bracketed(host)}:{port or _DEFAULT_PORT}" for host, port in address.hosts],
+            hosts=hosts,
             basic_auth=address.basic,
             request_timeout=address.timeout_seconds,
             max_retries=2,
-            retry_on_timeout=False,
+            retry_on_timeout=len(hosts) > 1,  # by another node
             http_compress=address.compress,
             connections_per_node=address.connections,
             **{name: value for name, value in options.items() if value is not None},
@@ -57,9 +66,9 @@ class ElasticsearchDialect:
     ) -> Json:
         """One request."""
         data: Any = encoded(lines) if lines is not None else body
-        headers = {"accept": "application/json"}
+        headers = {"accept": _media_type("json")}
         if data is not None:
-            headers["content-type"] = "application/x-ndjson" if lines is not None else "application/json"
+            headers["content-type"] = _media_type("x-ndjson" if lines is not None else "json")
         try:
             answer = self._client.perform_request(method, path, params=params, body=data, headers=headers)
         except elasticsearch.NotFoundError as error:
@@ -127,6 +136,27 @@ class ElasticsearchDialect:
     def close(self) -> None:
         """Let go of all connections."""
         self._client.close()
+
+
+def _node_behind(proxy: str) -> type[BaseNode]:
+    """A node that is reached through a proxy.
+
+    Raises:
+        ConfigError: the library that speaks to proxies is not installed.
+    """
+    plugins.require("requests", extra="elasticsearch", purpose="a proxy before Elasticsearch")
+
+    class NodeBehindProxy(RequestsHttpNode):
+        def __init__(self, config: NodeConfig) -> None:
+            super().__init__(config)
+            self.session.proxies = {"http": proxy, "https": proxy}
+
+    return NodeBehindProxy
+
+
+def _media_type(kind: str) -> str:
+    """Of version 8, which servers of 8 and 9 understand: what a client says by itself is its own version."""
+    return f"application/vnd.elasticsearch+{kind}; compatible-with=8"
 
 
 def _bracketed(host: str) -> str:

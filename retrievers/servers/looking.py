@@ -83,6 +83,10 @@ def look(dialect: Dialect, index: str) -> Seen:
         )
     if meta["format"] > FORMAT:
         raise IndexMismatch(f"a newer version of rlm-search made the index {dialect.place}", hint="upgrade rlm-search")
+    if meta["format"] < FORMAT:
+        raise IndexMismatch(
+            f"an older version of rlm-search made the index {dialect.place}", hint="build it again: ingest --rebuild"
+        )
     answer = dialect.request("POST", f"/{index}/_search", body=_QUESTION)
     counts = answer["aggregations"]
     return Seen(

@@ -2,7 +2,8 @@
 
 A *unit* is a page, or a part of about a page: what a search finds. A *vector* row is a chunk with its vector, found by
 meaning, and belongs to a unit. Both lie on the shard of their document (routing by its id). The first unit of a
-document is its head: it also carries what belongs to the document as a whole.
+document is its head: it also carries what belongs to the document as a whole, and says which *edition* of it counts.
+All other rows bear the edition in their ids, so that a new one is written beside the old one.
 
 Text is read by the server, in the field of its language, as the embedded engine reads it: the same way of cutting it
 into words, the same stemmers (Snowball's, whatever the server's default is), accents folded, words of letters and
@@ -18,8 +19,8 @@ from retrievers.errors import ConfigError
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.types import FieldType
 
-FORMAT: Final = 1
-"""Version of the layout; a reader refuses a newer one."""
+FORMAT: Final = 2
+"""Version of the layout; a reader refuses any other one."""
 
 LANGUAGES: Final = ("en", "de", "fr", "es", "cjk", "plain")
 """Analysers, as `retrievers.embedded.analysis` names them."""
@@ -38,11 +39,11 @@ _ACCENTS_FIRST: Final = ("en", "de")
 """Languages whose stemmers want accents gone; the others need them."""
 
 
-def settings_of(dialect: Dialect, *, shards: int, replicas: int) -> Json:
+def settings_of(dialect: Dialect, *, shards: int, replicas: int, refresh: str = "1s") -> Json:
     """The settings of a new index."""
     index: Json = {"number_of_shards": shards, "mapping.total_fields.limit": MOST_FIELDS}
     index |= {"auto_expand_replicas": "0-1"} if replicas < 0 else {"number_of_replicas": replicas}
-    index["max_result_window"] = 10_000
+    index |= {"max_result_window": 10_000, "refresh_interval": refresh}
     index["mapping.ignore_malformed"] = True
     return {"index": {**index, **dialect.index_settings()}, "analysis": _analysis()}
 
@@ -83,6 +84,7 @@ def mapping_of(dialect: Dialect, *, embedder: str, dimensions: int, vectors: str
         "language": {"type": "keyword"},
         "analyser": {"type": "keyword"},
         "hash": {"type": "keyword"},
+        "edition": {"type": "keyword"},
         "has_vectors": {"type": "boolean"},
         "chunks": {"type": "integer"},
         "hit": {"type": "object", "enabled": False},

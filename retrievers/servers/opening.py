@@ -9,7 +9,7 @@ from typing import Final
 from retrievers import plugins
 from retrievers.protocols import Embedder
 from retrievers.servers import fusing
-from retrievers.servers.connecting import Address, parse_url
+from retrievers.servers.connecting import Address, in_cloud, parse_url, refuse_others
 from retrievers.servers.dialect import Dialect
 from retrievers.servers.foreign import ForeignRetriever
 from retrievers.servers.foreign_fields import ForeignFields
@@ -144,20 +144,25 @@ def address_of(url: str, settings: ServerSettings, environment: Mapping[str, str
     """Where a URL leads, with all that the settings and the environment say about the way.
 
     Raises:
-        ConfigError: the URL cannot be read, or holds credentials.
+        ConfigError: the URL cannot be read, holds credentials, or names an index that may not be opened.
     """
-    address = parse_url(url)
+    address = parse_url(in_cloud(url, settings.cloud_id))
+    refuse_others(address, settings.allowed)
     prefix = address.engine.upper()
     user = secret(f"{prefix}_USER", environment) or settings.user
     password = secret(f"{prefix}_PASSWORD", environment)
+    headers = _authorisation(prefix, environment)
     return replace(
         address,
-        basic=(user, password) if user and password else None,
-        headers=_authorisation(prefix, environment),
+        basic=(user, password) if user and password and not headers else None,
+        headers=headers,
         verify=settings.verify,
         ca_file=settings.ca_file,
         client_certificate=settings.client_certificate,
         client_key=settings.client_key,
+        aws=(settings.aws_region, settings.aws_service) if settings.aws_region else None,
+        proxy=settings.proxy,
+        sniff=settings.sniff,
         timeout_seconds=settings.timeout_seconds,
         connections=settings.connections,
         compress=settings.compress,

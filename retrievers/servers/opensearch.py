@@ -8,6 +8,8 @@ from typing import Any, Final
 import opensearchpy
 from opensearchpy import OpenSearch
 
+from retrievers import plugins
+from retrievers.errors import ConfigError
 from retrievers.servers import fusing
 from retrievers.servers.connecting import Address, encoded, refusal, unreachable
 from retrievers.servers.dialect import Json
@@ -42,7 +44,7 @@ class OpenSearchDialect:
         self._client = OpenSearch(
             hosts=hosts,
             use_ssl=address.tls,
-            http_auth=address.basic,
+            http_auth=_signer(address) if address.aws else address.basic,
             headers=address.headers or None,
             verify_certs=address.verify,
             ca_certs=address.ca_file or None,
@@ -51,9 +53,10 @@ class OpenSearchDialect:
             ssl_show_warn=False,
             timeout=address.timeout_seconds,
             max_retries=2,
-            retry_on_timeout=False,
+            retry_on_timeout=len(hosts) > 1,  # by another node
             http_compress=address.compress,
             pool_maxsize=address.connections,
+            **_way(address),
         )
 
     def request(
@@ -131,3 +134,31 @@ class OpenSearchDialect:
     def close(self) -> None:
         """Let go of all connections."""
         self._client.close()
+
+
+def _way(address: Address) -> dict[str, Any]:
+    """Through a proxy, which is spoken to by another library, and to nodes that the server names."""
+    way: dict[str, Any] = {"sniff_on_start": True, "sniff_on_connection_fail": True} if address.sniff else {}
+    if address.proxy:
+        proxies = {"http": address.proxy, "https": address.proxy}
+        way |= {"connection_class": opensearchpy.RequestsHttpConnection, "proxies": proxies}
+    return way
+
+
+def _signer(address: Address) -> Any:
+    """What signs requests for Amazon's service.
+
+    Raises:
+        ConfigError: the library is missing, or there are no credentials.
+    """
+    assert address.aws is not None
+    session = plugins.require("botocore.session", extra="aws", purpose="signing requests for Amazon's service")
+    credentials = session.get_session().get_credentials()
+    if credentials is None:
+        raise ConfigError(
+            "there are no credentials for Amazon's service",
+            hint="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile, or a role of the machine",
+        )
+    region, service = address.aws
+    kind = opensearchpy.RequestsAWSV4SignerAuth if address.proxy else opensearchpy.Urllib3AWSV4SignerAuth
+    return kind(credentials, region, service)

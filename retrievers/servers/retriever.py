@@ -76,8 +76,8 @@ class ServerRetriever:
         if top_k < 1:
             return []
         if asked.question.is_empty:
-            return asked.beginnings(top_k) if parse(filters) is not None else []
-        return asked.by_words(top_k)
+            return asked.whole(lambda search: search.beginnings(top_k)) if parse(filters) is not None else []
+        return asked.whole(lambda search: search.by_words(top_k))
 
     def vector_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
         """By meaning: the units whose best chunk is most similar.
@@ -91,7 +91,8 @@ class ServerRetriever:
         asked, top_k = self._asked(query, top_k, filters)
         if top_k < 1 or not query.strip() or not asked.seen.documents:
             return []
-        return asked.by_meaning(self._meaning.required(asked.seen, query), top_k)
+        vector = self._meaning.required(asked.seen, query)
+        return asked.whole(lambda search: search.by_meaning(vector, top_k))
 
     def hybrid_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
         """By words and meaning, mixed; by words alone as long as there are no vectors.
@@ -105,11 +106,12 @@ class ServerRetriever:
         if top_k < 1:
             return []
         if asked.question.is_empty:
-            return asked.beginnings(top_k) if parse(filters) is not None else []
+            return asked.whole(lambda search: search.beginnings(top_k)) if parse(filters) is not None else []
         vector = self._meaning.where_known(asked.seen, query)
         if self._fusion == OURS or vector is None:
-            return asked.by_both(vector, top_k, self._meaning.languages)
-        return asked.by_the_server(vector, top_k, self._fusion)
+            languages = self._meaning.languages
+            return asked.whole(lambda search: search.by_both(vector, top_k, languages))
+        return asked.whole(lambda search: search.by_the_server(vector, top_k, self._fusion))
 
     def _asked(self, query: str, top_k: int, filters: FilterLike) -> tuple[ServerSearch, int]:
         """What is to be searched for; of documents that say the same, one only."""

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from retrievers.embedded.analysis import analyser_of
@@ -35,22 +36,37 @@ DECIMALS: Final = 8
 Row = tuple[str, Json]
 """The id of a row, and its source."""
 
+_encode: Final = msgspec.json.Encoder().encode
+
 
 def routing_of(doc_id: str) -> str:
     """The routing value of a document: never with a comma, which servers take for two."""
     return hashlib.blake2b(doc_id.encode(), digest_size=8).hexdigest()
 
 
-def row_id(doc_id: str, kind: str, number: int) -> str:
-    """The id of a row: of unit 3 `ID#u3`, of the vector of chunk 5 `ID#v5`, of a piece of the record `ID#r0`."""
-    name = doc_id if len(doc_id.encode()) <= LONGEST_ID else hashlib.blake2b(doc_id.encode()).hexdigest()
-    return f"{name}#{kind}{number}"
+def head_id(doc_id: str) -> str:
+    """The id of the head row of a document, the same in every edition: what it says is the edition that counts."""
+    return f"{_name(doc_id)}#head"
+
+
+def row_id(doc_id: str, edition: str, kind: str, number: int) -> str:
+    """The id of another row: of unit 3 `ID#EDITION.u3`, of the vector of chunk 5 `….v5`, of a piece of the record."""
+    return f"{_name(doc_id)}#{edition}.{kind}{number}"
+
+
+def unit_id(doc_id: str, edition: str, number: int) -> str:
+    """The id of a unit; the first one is the head."""
+    return row_id(doc_id, edition, "u", number) if number else head_id(doc_id)
+
+
+def _name(doc_id: str) -> str:
+    return doc_id if len(doc_id.encode()) <= LONGEST_ID else hashlib.blake2b(doc_id.encode()).hexdigest()
 
 
 def text_rows(
     document: Document, chunks: Sequence[Chunk], wide: Container[str] = (), *, original: str = ""
 ) -> Iterator[Row]:
-    """The units of a document, head first, and the pieces of its record.
+    """The pieces of a document's record and its units, the head last: with it, a new edition takes the old one's place.
 
     Args:
         document: as parsed.
@@ -73,7 +89,12 @@ def text_rows(
     }
     about = {"title": document.title, "source": document.source, "metadata": plain(dict(document.metadata)), **mark}
     pieces = _pieces(_record_over(document, chunks, units))
+    shared["edition"] = edition = _edition(document.text, shared, about, pieces)
+    for ordinal, piece in enumerate(pieces):
+        source = {"kind": "record", "doc_id": document.id, "edition": edition, "unit": ordinal}
+        yield row_id(document.id, edition, "r", ordinal), {**source, "record": piece}
     indexed = blotted(document.text, document.furniture)
+    head: Json = {}
     for ordinal, (unit, path) in enumerate(zip(units, heading_paths(document.headings, units), strict=True)):
         row = {**shared, "kind": "unit", "unit": ordinal, "start": unit.start, "end": unit.end}
         row[f"text_{analyser}"] = indexed[unit.start : unit.end]
@@ -82,13 +103,18 @@ def text_rows(
         row["hit"] = {**about, "chunk_id": unit.chunk_id, "page": unit.page}
         if path:
             row[f"headings_{analyser}"] = path
-        if not ordinal:
-            row |= _head(document, units, chunks, len(pieces))
-            row["forms"] = list(_forms(fields, wide))
-        yield row_id(document.id, "u", ordinal), row
-    for ordinal, piece in enumerate(pieces):
-        source = {"kind": "record", "doc_id": document.id, "hash": document.content_hash, "unit": ordinal}
-        yield row_id(document.id, "r", ordinal), {**source, "record": piece}
+        if ordinal:
+            yield row_id(document.id, edition, "u", ordinal), row
+        else:
+            head = {**row, **_head(document, units, chunks, len(pieces)), "forms": list(_forms(fields, wide))}
+    yield head_id(document.id), head
+
+
+def _edition(text: str, *told: Json | Sequence[str]) -> str:
+    """What tells one edition of a document from another: any difference in its rows is another edition."""
+    digest = hashlib.blake2b(_encode(told), digest_size=8)
+    digest.update(text.encode())
+    return digest.hexdigest()
 
 
 def whole_record(document: Document, chunks: Sequence[Chunk]) -> HeadRecord:
@@ -122,13 +148,13 @@ def _head(document: Document, units: Sequence[Unit], chunks: Sequence[Chunk], re
 
 def vector_rows(head: Json, record: HeadRecord, vectors: Matrix) -> Iterator[Row]:
     """The vectors of a document's chunks, with what its filters look at."""
-    kept = ("doc_id", "language", "hash", "k", "n", "d", "wide")
+    kept = ("doc_id", "language", "hash", "edition", "k", "n", "d", "wide")
     shared = {name: head[name] for name in kept if name in head}
     shortened = vectors.astype(np.float64).round(DECIMALS).tolist()
     for chunk, vector in zip(record.chunks, shortened, strict=True):
         row = {**shared, "kind": "vector", "unit": chunk.unit, "start": chunk.start, "end": chunk.end}
         row["ordinal"] = chunk.ordinal
-        yield row_id(head["doc_id"], "v", chunk.ordinal), {**row, "vector": vector}
+        yield row_id(head["doc_id"], head["edition"], "v", chunk.ordinal), {**row, "vector": vector}
 
 
 def _pieces(record: HeadRecord) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,8 +19,9 @@ from retrievers.servers import asking, fusing
 from retrievers.servers.connecting import refusal
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.duplicates import naming_duplicates
+from retrievers.servers.editions import anyone_writing, is_written_to, refuse_outdated, whole
 from retrievers.servers.looking import Seen
-from retrievers.servers.rows import routing_of, row_id
+from retrievers.servers.rows import routing_of, unit_id
 from retrievers.servers.showing import hit_of, text_of, wanted
 from retrievers.types import Hit, Vector
 
@@ -31,8 +32,8 @@ MOST_NAMED: Final = 1_000
 """Units found by meaning that a server's own mix is told: each is a clause of a query."""
 
 _DEEPER: Final = 4
-_KEYS: Final = ["doc_id", "unit", "language"]
-_SHOWN: Final = ["doc_id", "unit", "start", "end", "hit", *asking.TEXT]
+_KEYS: Final = ["doc_id", "unit", "edition", "language"]
+_SHOWN: Final = ["doc_id", "unit", "edition", "start", "end", "hit", *asking.TEXT]
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -82,6 +83,7 @@ class Place:
 
     doc_id: str
     unit: int
+    edition: str
     language: str
     span: tuple[int, int] | None = None
 
@@ -95,6 +97,19 @@ class ServerSearch:
         self.seen, self.question = seen, question
         self._dialect, self._index = dialect, index
         self._conditions = list(conditions)
+        self._is_written_to = False
+
+    def whole(self, ask: Callable[[ServerSearch], list[Hit]]) -> list[Hit]:
+        """What is found of documents that are whole, whoever writes meanwhile.
+
+        Raises:
+            EngineUnavailable: documents are replaced faster than they are found.
+        """
+
+        def again(conditions: list[Json]) -> list[Hit]:
+            return ask(ServerSearch(self._dialect, self._index, self.seen, self.question, conditions))
+
+        return whole(self._dialect, again, self._conditions)
 
     def by_words(self, top_k: int) -> list[Hit]:
         """BM25 over text, title, headings and path."""
@@ -137,13 +152,15 @@ class ServerSearch:
         """
         depth = max(scoring.DEPTH, top_k)
         near, scores = self._nearest_units(vector, min(depth, MOST_NAMED))
-        named = asking.scored([row_id(p.doc_id, "u", p.unit) for p in near], scores, self._conditions)
+        named = asking.scored([unit_id(p.doc_id, p.edition, p.unit) for p in near], scores, self._conditions)
         legs = [{"query": asking.lexical(self.question, self._conditions)}, {"query": named}]
         body = {**self._dialect.mixing(legs, fusion, depth), "track_total_hits": False, "_source": _SHOWN}
         try:
             answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
         except (ConfigError, EngineRejected) as error:
             raise fusing.told(self._dialect.place, error) from None
+        if self._is_written_to:
+            refuse_outdated(self._dialect, self._index, [answer])
         spans = {(place.doc_id, place.unit): place.span for place in near}
         rows = [(row["_source"], float(row["_score"] or 0.0)) for row in rows_of(answer)[:top_k]]
         return self._shown([(row, score, spans.get((row["doc_id"], row["unit"]))) for row, score in rows])
@@ -161,14 +178,17 @@ class ServerSearch:
         if not places:
             return []
         asked = [
-            {"_id": row_id(p.doc_id, "u", p.unit), "routing": routing_of(p.doc_id), "_source": _SHOWN} for p in places
+            {"_id": unit_id(p.doc_id, p.edition, p.unit), "routing": routing_of(p.doc_id), "_source": _SHOWN}
+            for p in places
         ]
-        answer = self._dialect.request("POST", f"/{self._index}/_mget", body={"docs": asked})
+        # as of the last refresh: by itself a server gives what is not to be seen yet
+        params = {"realtime": "false"}
+        answer = self._dialect.request("POST", f"/{self._index}/_mget", params=params, body={"docs": asked})
         return self._shown(
             [
                 (row["_source"], score, place.span)
                 for row, score, place in zip(answer["docs"], scores, places, strict=True)
-                if row.get("found")
+                if row.get("found") and row["_source"]["edition"] == place.edition
             ]
         )
 
@@ -192,7 +212,17 @@ class ServerSearch:
         return {**body, "_source": False, "docvalue_fields": [*_KEYS, "start", "end"], "track_total_hits": False}
 
     def _many(self, bodies: Sequence[Json]) -> list[Json]:
-        return search_together(self._dialect, self._index, bodies, shards=self.seen.shards)
+        """Several searches in one request.
+
+        Raises:
+            Outdated: some of what was found is on its way in or out.
+        """
+        asked = [*bodies, anyone_writing()]
+        *answers, writers = search_together(self._dialect, self._index, asked, shards=self.seen.shards)
+        self._is_written_to = is_written_to(writers)
+        if self._is_written_to:
+            refuse_outdated(self._dialect, self._index, answers)
+        return answers
 
 
 def _candidates(query: Json, depth: int) -> Json:
@@ -205,7 +235,8 @@ def _units(answer: Json) -> tuple[list[Place], list[float]]:
     for row in rows_of(answer):
         fields = row["fields"]
         span = (fields["start"][0], fields["end"][0]) if "start" in fields else None
-        place = Place(fields["doc_id"][0], fields["unit"][0], fields.get("language", [""])[0], span)
+        language = fields.get("language", [""])[0]
+        place = Place(fields["doc_id"][0], fields["unit"][0], fields["edition"][0], language, span)
         found.setdefault((place.doc_id, place.unit), (place, float(row["_score"])))
     return [place for place, _ in found.values()], [score for _, score in found.values()]
 

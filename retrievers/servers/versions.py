@@ -58,9 +58,8 @@ class Versions:
         taken = self.all()
         number = int(taken[-1][-_DIGITS:]) + 1 if taken else 1
         version = f"{self._name}-{number:0{_DIGITS}}"
-        body: dict[str, Any] = {"settings": settings, "mappings": mapping}
-        if is_read:
-            body["aliases"] = {self._name: {}}
+        aliases: Json = {self.door(version): {}, **({self._name: {}} if is_read else {})}
+        body: dict[str, Any] = {"settings": settings, "mappings": mapping, "aliases": aliases}
         try:
             self._dialect.request("PUT", f"/{version}", body=body)
         except EngineRejected as error:
@@ -76,6 +75,11 @@ class Versions:
             if time.monotonic() > deadline:
                 return  # what is asked of it next says what is wrong
             time.sleep(_LOOK_AGAIN_SECONDS)
+
+    @staticmethod
+    def door(version: str) -> str:
+        """The alias of one version that rows come in by: gone with it, so that no row makes it again."""
+        return f"{version}.rows"
 
     def show(self, version: str, *, keep_old: bool = False) -> None:
         """Let readers see this version, in one step, and drop the one that they saw, unless it is to be kept.

@@ -1,13 +1,14 @@
-"""Write to an index on a server: rows in bulk, several requests on their way, and nothing seen before a flush.
+"""Write to an index on a server: rows in bulk, several requests on their way, and nothing seen half.
 
-While a writer is open the index is not refreshed by itself: readers see what was there until `flush` refreshes it, and
-all rows of a document lie on one shard, so its new version takes the place of the old one in one step. `close` lets the
-index refresh by itself again, that of the next writer after a crash.
+While a writer is open the index is not refreshed by itself: readers see what was there until `flush` refreshes it.
+Several machines may write at once, so another one's flush may come at any moment: the rows of a new edition of a
+document are written beside the old ones, and count only when the head says so (`retrievers.servers.editions`). `close`
+lets the index refresh by itself again, that of the next writer after a crash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from retrievers.embedded.records import HeadRecord
@@ -15,14 +16,15 @@ from retrievers.embedded.rows import without_surrogates
 from retrievers.errors import DocumentNotFound, EngineRejected, IndexMismatch
 from retrievers.fields import fields_of
 from retrievers.servers import asking
-from retrievers.servers.bulk import Bulk
+from retrievers.servers.bulk import Bulk, Op
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.documents import BATCH, ServerDocuments
 from retrievers.servers.ledger import ServerLedger
 from retrievers.servers.looking import look
 from retrievers.servers.mapping import MOST_METADATA, mapping_of, settings_of
+from retrievers.servers.presence import Presence
 from retrievers.servers.recent import Recent
-from retrievers.servers.rows import record_of, routing_of, row_id, text_rows, vector_rows, whole_record
+from retrievers.servers.rows import Row, head_id, record_of, routing_of, row_id, text_rows, vector_rows, whole_record
 from retrievers.servers.versions import Versions
 from retrievers.types import Document, IndexedDocument, LedgerEntry, Matrix
 
@@ -40,7 +42,7 @@ class ServerWriter:
         dimensions: length of a vector, 0 for none.
         shards: of a new index.
         replicas: of a new index; -1 is one where the cluster has more than one node.
-        refresh_seconds: how often the index is refreshed when nobody writes in bulk.
+        refresh_seconds: how often a new index is refreshed when nobody writes in bulk.
         vectors: how a new index keeps them; "" is the server's default.
         rebuild: fill a new version beside the old one, or go on with one that was left unfinished, and let readers
             see it only with `publish`.
@@ -64,10 +66,9 @@ class ServerWriter:
         rebuild: bool = False,
     ) -> None:
         self._dialect = dialect
-        self._refresh = f"{int(refresh_seconds * 1000)}ms"
         self._versions = Versions(dialect, index)
         self._index = self._versions.writable(rebuild=rebuild) or self._versions.make(
-            settings_of(dialect, shards=shards, replicas=replicas),
+            settings_of(dialect, shards=shards, replicas=replicas, refresh=_milliseconds(refresh_seconds)),
             mapping_of(dialect, embedder=embedder_name, dimensions=dimensions, vectors=vectors),
             is_read=not rebuild,
         )
@@ -78,12 +79,16 @@ class ServerWriter:
                 f" not {embedder_name or 'none'}",
                 hint="use that embedder, or make all vectors anew: ingest reembed --embedder SPEC",
             )
+        self._presence = Presence(dialect, self._index, refresh=_milliseconds(refresh_seconds))
         self._set_refresh("-1")
         self._ledger = ServerLedger(dialect, self._index)
         self._entries: list[LedgerEntry] = []
         self._is_anew = False
-        self._bulk = Bulk(dialect, self._index)
+        self._bulk = Bulk(dialect, self._versions.door(self._index))
+        self._is_announced = False
         self._heads: dict[str, Json | None] = {}
+        self._met: dict[str, Json] = {}
+        self._gone: dict[str, dict[str, None]] = {}
         self._recent = Recent()
         self._refused: dict[str, str] = {}
         self._fields = set(self._seen.own_fields)
@@ -103,10 +108,9 @@ class ServerWriter:
         head = self._heads[document_id]
         if head is None or head["hash"] != content_hash:
             return
-        for name, row in vector_rows(head, self._record(head), vectors):
-            self._put(document_id, name, row)
-        head_row = {"update": self._address(document_id, row_id(document_id, "u", 0))}
-        self._bulk.add(document_id, head_row, {"doc": {"has_vectors": True}})
+        self._put(document_id, vector_rows(head, self._record(head), vectors))
+        told: Json = {"doc": {"has_vectors": True}}
+        self._add(document_id, [], ({"update": self._address(document_id, head_id(document_id))}, told))
         self._heads[document_id] = {**head, "has_vectors": True}
 
     def mark_duplicates(self, originals: Mapping[str, str]) -> None:
@@ -123,15 +127,9 @@ class ServerWriter:
 
     def _mark(self, document_id: str, original: str) -> None:
         """Write the rows anew, vectors with them."""
-        documents = self._documents()
-        item = documents.restored(document_id)
-        vectors = documents.vectors_of(item) if item.chunks and self._seen.dimensions else None
+        item = self._documents().exported(document_id)
         rows = list(text_rows(item.document, item.chunks, self._wide, original=original))
-        for name, row in rows:
-            self._put(document_id, name, row)
-        self._heads[document_id] = _without_text(rows[0][1])
-        if vectors is not None:
-            self.set_vectors(document_id, item.document.content_hash, vectors)
+        self._exchange(document_id, rows, whole_record(item.document, item.chunks), item.vectors)
 
     def missing_vectors(self) -> Iterator[str]:
         """Ids of documents whose text is in the index and whose vectors are not."""
@@ -184,6 +182,8 @@ class ServerWriter:
         self._write_entries()
         self._dialect.request("POST", f"/{self._index}/_refresh")
         self._heads.clear()
+        self._met.clear()
+        self._is_announced = False
 
     @property
     def is_empty(self) -> bool:
@@ -223,7 +223,7 @@ class ServerWriter:
     def publish(self) -> None:
         """Flush, and let readers see this version in place of the one that they see now, in one step."""
         self.flush()
-        self._set_refresh(self._refresh)
+        self._set_refresh(self._presence.refresh)
         self._versions.show(self._index)
 
     def close(self) -> None:
@@ -233,7 +233,8 @@ class ServerWriter:
         finally:
             self._bulk.close()
             try:
-                self._set_refresh(self._refresh)
+                self._set_refresh(self._presence.refresh)
+                self._presence.end()
             finally:
                 self._dialect.close()
 
@@ -247,9 +248,9 @@ class ServerWriter:
     def _write_entries(self) -> None:
         if not self._entries:
             return
-        for address, row in self._ledger.rows(self._entries, anew=self._is_anew):
-            self._bulk.add(_LEDGER, {"index": address}, row)
-        refused = self._bulk.settle()
+        rows = self._ledger.rows(self._entries, anew=self._is_anew)
+        self._add(_LEDGER, [({"index": address}, row) for address, row in rows])
+        refused = self._bulk.settle().refused
         if refused:
             reason = refused.get(_LEDGER, "")
             raise EngineRejected(f"the server {self._dialect.place} refused an entry of the ledger: {reason}")
@@ -260,21 +261,37 @@ class ServerWriter:
 
     def _write(self, item: IndexedDocument) -> None:
         document, chunks = without_surrogates(item.document, item.chunks)
-        old = self._heads.get(document.id)
         self._make_room(document)
         rows = list(text_rows(document, chunks, self._wide))
-        for name, row in rows:
-            self._put(document.id, name, row)
-        head: Json = rows[0][1]
-        if old is not None:
-            self._remove(document.id, old, keep=head["summary"])
-        self._heads[document.id] = _without_text(head)
+        self._exchange(document.id, rows, whole_record(document, chunks), item.vectors)
         self._recent.keep(IndexedDocument(document=document, chunks=chunks))
-        if item.vectors is not None:
-            self.set_vectors(document.id, document.content_hash, item.vectors)
 
-    def _put(self, doc_id: str, name: str, row: Json) -> None:
-        self._bulk.add(doc_id, {"index": self._address(doc_id, name)}, row)
+    def _exchange(self, doc_id: str, rows: list[Row], record: HeadRecord, vectors: Matrix | None) -> None:
+        """Write an edition beside the one that is there, and let it take its place."""
+        *others, (name, head) = rows
+        old = self._heads.get(doc_id)
+        if vectors is not None:
+            others += vector_rows(head, record, vectors)
+            head["has_vectors"] = True
+        if old is not None and old["edition"] != head["edition"]:
+            self._leave(doc_id, old)
+        elif old is not None:  # the same again: its vectors are there
+            head["has_vectors"] = head["has_vectors"] or old["has_vectors"]
+        for written, _ in others:
+            self._gone.get(doc_id, {}).pop(written, None)
+        ops = [({"index": self._address(doc_id, other)}, row) for other, row in others]
+        action = "index" if old is not None or doc_id not in self._met else "create"
+        self._add(doc_id, ops, ({action: {**self._address(doc_id, name), **self._unchanged(doc_id)}}, head))
+        self._heads[doc_id] = _without_text(head)
+
+    def _put(self, doc_id: str, rows: Iterable[Row]) -> None:
+        self._add(doc_id, [({"index": self._address(doc_id, name)}, row) for name, row in rows])
+
+    def _add(self, doc_id: str, ops: Iterable[Op], last: Op | None = None) -> None:
+        if not self._is_announced:
+            self._bulk.add("", [self._presence.again()])
+            self._is_announced = True
+        self._bulk.add(doc_id, ops, last)
 
     def _make_room(self, document: Document) -> None:
         """Fields that are new get one of their own on the server, as long as there are not too many."""
@@ -286,17 +303,18 @@ class ServerWriter:
         self._recent.drop(doc_id)
         old = self._heads.get(doc_id)
         if old is not None:
-            self._remove(doc_id, old, keep={"units": 0, "records": 0})
+            self._leave(doc_id, old)
+            head = {**self._address(doc_id, head_id(doc_id)), **self._unchanged(doc_id)}
+            self._add(doc_id, [({"delete": head}, None)])
         self._heads[doc_id] = None
 
-    def _remove(self, doc_id: str, old: Json, *, keep: Json) -> None:
-        """The rows of an old version that the new one does not overwrite."""
-        summary = old["summary"]
-        names = [row_id(doc_id, "u", n) for n in range(keep["units"], summary["units"])]
-        names += [row_id(doc_id, "r", n) for n in range(keep["records"], summary["records"])]
-        names += [row_id(doc_id, "v", n) for n in range(old["chunks"] if old["has_vectors"] else 0)]
-        for name in names:
-            self._bulk.add(doc_id, {"delete": self._address(doc_id, name)})
+    def _unchanged(self, doc_id: str) -> Json:
+        """That the head is as it was when it was looked up; once only, since the next change finds one of our own."""
+        return self._met.pop(doc_id, {})
+
+    def _leave(self, doc_id: str, old: Json) -> None:
+        """The rows of an edition that is no longer the one that counts: they go when its successor has arrived."""
+        self._gone.setdefault(doc_id, {}).update(dict.fromkeys(_names(doc_id, old)))
 
     def _address(self, doc_id: str, name: str) -> Json:
         return {"_id": name, "routing": routing_of(doc_id)}
@@ -307,12 +325,16 @@ class ServerWriter:
         for at in range(0, len(unknown), _MGET):
             part = unknown[at : at + _MGET]
             docs = [
-                {**self._address(doc_id, row_id(doc_id, "u", 0)), "_source": {"excludes": list(asking.TEXT)}}
+                {**self._address(doc_id, head_id(doc_id)), "_source": {"excludes": list(asking.TEXT)}}
                 for doc_id in part
             ]
             answer = self._dialect.request("POST", f"/{self._index}/_mget", body={"docs": docs})
             for doc_id, row in zip(part, answer["docs"], strict=True):
-                self._heads[doc_id] = row["_source"] if row.get("found") else None
+                found = row.get("found")
+                self._heads[doc_id] = row["_source"] if found else None
+                self._met[doc_id] = (
+                    {"if_seq_no": row["_seq_no"], "if_primary_term": row["_primary_term"]} if found else {}
+                )
 
     def _record(self, head: Json) -> HeadRecord:
         """What is kept of a document; read back only where it was not written a moment ago."""
@@ -321,17 +343,40 @@ class ServerWriter:
         if recent is not None and recent.document.content_hash == head["hash"]:
             return whole_record(recent.document, recent.chunks)
         self._settle()
-        docs = [self._address(doc_id, row_id(doc_id, "r", n)) for n in range(head["summary"]["records"])]
+        docs = [self._address(doc_id, name) for name in _names(doc_id, head, kinds="r")]
         answer = self._dialect.request("POST", f"/{self._index}/_mget", body={"docs": docs})
         return record_of([row["_source"]["record"] for row in answer["docs"]])
 
     def _settle(self) -> None:
-        """Wait until all has arrived. A document of which one row was refused goes as a whole."""
-        for doc_id, reason in self._bulk.settle().items():
+        """Wait until all has arrived, then until what it replaces is gone.
+
+        A document of which one row was refused goes as a whole.
+        """
+        settled = self._bulk.settle()
+        for doc_id in settled.conflicts - settled.refused.keys():
+            self._yield(doc_id)
+        for doc_id, reason in settled.refused.items():
             self._refused.setdefault(doc_id, reason)
             self._remove_whole(doc_id)
             self._heads[doc_id] = None
             self._recent.drop(doc_id)
+        for doc_id, names in self._gone.items():
+            self._add(doc_id, [({"delete": self._address(doc_id, name)}, None) for name in names])
+        self._gone.clear()
+        self._bulk.settle()
+
+    def _yield(self, doc_id: str) -> None:
+        """Another writer changed the document since it was looked up: its edition stays, ours is taken back."""
+        ours = self._heads.pop(doc_id, None)
+        self._met.pop(doc_id, None)
+        self._gone.pop(doc_id, None)
+        self._look_up([doc_id])
+        theirs = self._heads[doc_id]
+        if ours is None or (theirs is not None and theirs["edition"] == ours["edition"]):
+            return  # that was our own request, answered twice, or both wrote the same
+        self._leave(doc_id, ours)
+        self._recent.drop(doc_id)
+        self._refused.setdefault(doc_id, "another run wrote this document at the same moment")
 
     def _remove_whole(self, doc_id: str) -> None:
         self._dialect.request("POST", f"/{self._index}/_refresh")  # what is to be deleted has to be seen
@@ -341,6 +386,17 @@ class ServerWriter:
 
     def _documents(self) -> ServerDocuments:
         return ServerDocuments(self._dialect, self._index, self._seen, [])
+
+
+def _names(doc_id: str, head: Json, kinds: str = "urv") -> Iterator[str]:
+    """The ids of the rows of an edition beside its head: units, record, vectors."""
+    counts = {"u": head["summary"]["units"], "r": head["summary"]["records"], "v": head["chunks"]}
+    for kind in kinds:
+        yield from (row_id(doc_id, head["edition"], kind, number) for number in range(kind == "u", counts[kind]))
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{int(seconds * 1000)}ms"
 
 
 def _without_text(head: Json) -> Json:

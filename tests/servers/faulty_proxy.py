@@ -153,6 +153,18 @@ def asleep(seconds: float, until: threading.Event) -> Fault:
     return fault
 
 
+def held(word: bytes, waits: threading.Event, goes_on: threading.Event) -> Fault:
+    """Keeps back a request that writes this word, says that it waits, and lets it pass when it is told to."""
+
+    def fault(handler: Handler) -> bool:
+        if "_bulk" in handler.path and word in handler.body:
+            waits.set()
+            goes_on.wait(60)
+        return False
+
+    return fault
+
+
 def locked(user: str, password: str) -> Fault:
     """Lets in whoever knows the password."""
     wanted = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"

@@ -1,4 +1,8 @@
-"""The real search servers that tests run against: told by `OPENSEARCH_URL` and `ELASTICSEARCH_URL`, skipped without."""
+"""The real search servers that tests run against, as the environment names them.
+
+`OPENSEARCH_URL` and `ELASTICSEARCH_URL` are those of every run: without one its tests are skipped or, where
+`RLM_SEARCH_TEST_SERVERS=required` says so, fail. `ELASTICSEARCH8_URL` adds an older Elasticsearch to all of them.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,31 @@ from retrievers.servers.connecting import parse_url
 from retrievers.servers.dialect import Dialect
 from retrievers.servers.opening import connect
 
-ENGINES = ("opensearch", "elasticsearch")
+_OLDER = ("elasticsearch8",) if os.environ.get("ELASTICSEARCH8_URL") else ()
+ENGINES = ("opensearch", "elasticsearch", *_OLDER)
+"""Servers: what `VARIABLE_URL` names, in lower case."""
+
+
+def product_of(engine: str) -> str:
+    """The product that a server runs, whatever its version: the scheme of its URLs."""
+    return engine.rstrip("0123456789")
 
 
 def index_url(engine: str, index: str) -> str:
     """The URL of an index on the server that the environment names."""
-    url = os.environ.get(f"{engine.upper()}_URL")
+    scheme, _, host = server_url(engine).partition("://")
+    return f"{product_of(engine)}+{scheme}://{host.rstrip('/')}/{index}"
+
+
+def server_url(engine: str) -> str:
+    """The URL of a server; without one the test is skipped, or fails where servers are required."""
+    variable = f"{engine.upper()}_URL"
+    url = os.environ.get(variable, "")
+    if not url and os.environ.get("RLM_SEARCH_TEST_SERVERS") == "required":
+        pytest.fail(f"{variable} is not set, and RLM_SEARCH_TEST_SERVERS says that servers are required")
     if not url:
-        pytest.skip(f"{engine.upper()}_URL is not set")
-    scheme, _, host = url.partition("://")
-    return f"{engine}+{scheme}://{host.rstrip('/')}/{index}"
+        pytest.skip(f"{variable} is not set")
+    return url
 
 
 def dialect_of(engine: str, index: str) -> Dialect:

@@ -18,7 +18,7 @@ from retrievers.testing import chunked, document
 from retrievers.types import IndexedDocument
 from tests.servers.certificates import make_certificate
 from tests.servers.faulty_proxy import Fault, Proxy, asleep, busy, half, html, locked, proxy
-from tests.servers.search_nodes import ENGINES, dialect_of, fresh_index
+from tests.servers.search_nodes import ENGINES, dialect_of, fresh_index, product_of
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +32,7 @@ class Way:
     proxy: Proxy
 
     def url(self, scheme: str = "http") -> str:
-        return f"{self.engine}+{scheme}://{self.proxy.address}/{self.name}"
+        return f"{product_of(self.engine)}+{scheme}://{self.proxy.address}/{self.name}"
 
     def open(self, **server: object) -> RetrieverProtocol:
         return open_retriever(self.url(), embedder="none", settings=Settings.of({"server": server}))
@@ -99,14 +99,14 @@ def test_a_gateway_that_answers_html_is_no_search_server(way: Way) -> None:
 def test_a_wrong_password_is_told_and_not_repeated(way: Way, password: str, monkeypatch: pytest.MonkeyPatch) -> None:
     way.write("a lighthouse")
     way.proxy.fault = locked("reader", "r1ght")
-    monkeypatch.setenv(f"{way.engine.upper()}_USER", "reader")
-    monkeypatch.setenv(f"{way.engine.upper()}_PASSWORD", password)
+    monkeypatch.setenv(f"{product_of(way.engine).upper()}_USER", "reader")
+    monkeypatch.setenv(f"{product_of(way.engine).upper()}_PASSWORD", password)
 
     with pytest.raises(ConfigError, match="does not let us in") as refused:
         way.open()
     assert "wr0ng" not in f"{refused.value.message}{refused.value.hint}"
     assert refused.value.exit_code == 5
-    monkeypatch.setenv(f"{way.engine.upper()}_PASSWORD", "r1ght")
+    monkeypatch.setenv(f"{product_of(way.engine).upper()}_PASSWORD", "r1ght")
     assert way.open().search("lighthouse")
 
 
@@ -166,7 +166,7 @@ def test_an_index_without_room_ends_the_run_and_goes_on_when_there_is_some(way: 
 
 
 def test_an_opensearch_is_no_elasticsearch(way: Way) -> None:
-    if way.engine == "elasticsearch":
+    if way.engine != "opensearch":
         pytest.skip("the client of OpenSearch asks nobody what he is")
     way.write("a lighthouse")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,64 @@ def test_the_cause_of_a_refusal_is_one_line() -> None:
 
     assert reason_of(info) == "a b: c"
     assert reason_of("nonsense") == ""
+
+
+CLOUD_ID = "mine:" + base64.b64encode(b"eu-west-1.aws.example.org:9243$0abc$0def").decode()
+
+
+def test_a_cloud_id_says_where_a_url_without_a_host_leads() -> None:
+    settings = ServerSettings(cloud_id=CLOUD_ID)
+    address = address_of("elasticsearch:///papers", settings, {})
+
+    assert (address.hosts, address.tls) == ((("0abc.eu-west-1.aws.example.org", 9243),), True)
+    assert address_of("elasticsearch://localhost/papers", settings, {}).hosts == (("localhost", 0),)
+    assert address_of("elasticsearch:///papers", ServerSettings(cloud_id=without_port()), {}).hosts[0][1] == 443
+    with pytest.raises(ConfigError, match="cloud id"):
+        address_of("elasticsearch:///papers", ServerSettings(cloud_id="mine:no base64!"), {})
+
+
+def without_port() -> str:
+    return base64.b64encode(b"example.org$0abc$").decode()
+
+
+@pytest.mark.parametrize("index", ["archive", "reports-2024"])
+def test_an_index_on_the_list_is_opened_and_no_other(index: str) -> None:
+    settings = ServerSettings(allowed=("archive", "reports-*"))
+
+    assert address_of(f"opensearch://host/{index}", settings, {}).index == index
+    for other in ("archives", "secrets", "my-reports-2024"):
+        with pytest.raises(ConfigError, match="may not be opened"):
+            address_of(f"opensearch://host/{other}", settings, {})
+
+
+def test_a_key_goes_before_a_password_and_neither_shows() -> None:
+    environment = {"OPENSEARCH_USER": "a", "OPENSEARCH_PASSWORD": "hunter2", "OPENSEARCH_API_KEY": "k3yk3y"}
+    address = address_of("opensearch://host/x", ServerSettings(proxy="http://me:hunter3@proxy:3128"), environment)
+
+    assert (address.basic, address.headers) == (None, {"authorization": "ApiKey k3yk3y"})
+    assert not any(secret in repr(address) for secret in ("hunter2", "hunter3", "k3yk3y"))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("certificate verify failed: certificate is not yet valid", "clock"),
+        ("certificate verify failed: certificate has expired", "clock"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "+http"),
+        ("sslv13 alert certificate required", "client_certificate"),
+    ],
+)
+def test_what_tls_says_comes_with_a_way_out(said: str, told: str) -> None:
+    assert told in unreachable("host:9200/x", OSError(said)).hint
+
+
+def test_clocks_that_differ_are_told() -> None:
+    error = refusal("host:443/x", 403, {"message": "Signature expired: 20260101T000000Z is now earlier than …"})
+
+    assert "clock" in error.message
+
+
+def test_a_server_that_is_older_than_the_client_says_so() -> None:
+    info = {"error": {"type": "media_type_header_exception", "reason": "Invalid media-type value on headers"}}
+
+    assert "too old" in refusal("host:9200/x", 400, info).message
