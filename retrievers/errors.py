@@ -9,6 +9,7 @@ RetrieverError
   x FilterError          an unknown field, operator or type in a filter
   x EngineUnavailable    transient: trying again may help
   x EngineRejected       the engine said no: trying again does not help
+      x ServerRefused    a server did; what it says names it, and is for the user alone
   x RetrieverFailed      a retriever of one's own raised something that is none of these
 """
 
@@ -83,6 +84,10 @@ class EngineRejected(RetrieverError):
     """The engine refused the request; the same request will be refused again."""
 
     exit_code = 6
+
+
+class ServerRefused(EngineRejected):
+    """A server refused the request. Its message names host and index, and is for the user, never for a model."""
 
 
 class RetrieverFailed(RetrieverError):

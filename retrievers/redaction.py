@@ -33,3 +33,11 @@ def redacted(text: str, secrets: Iterable[str] | None = None) -> str:
     for pattern, put in _PATTERNS:
         text = pattern.sub(put, text)
     return text
+
+
+_PLACE: re.Pattern[str] = re.compile(r"[^\s/,;@]+:\d{1,5}/[a-z0-9][a-z0-9._\-]*")
+
+
+def without_hosts(text: str) -> str:
+    """The text with `…` in place of where an index lies on a server: host, port and name."""
+    return _PLACE.sub("…", text)

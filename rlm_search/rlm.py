@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retrievers.protocols import RetrieverProtocol
+from retrievers.redaction import without_hosts
 from retrievers.rerankers import Reranker
 from rlm_search import answers, direct, running, typed
 from rlm_search.budget import Budget
@@ -266,5 +267,5 @@ class _Deeper:
 
 
 def _reason(error: BaseException) -> str:
-    """One line for the trace; the messages of our own errors hold no secrets, others may."""
-    return getattr(error, "message", "") or type(error).__name__
+    """One line for the trace: the messages of our own errors hold no secrets, and hosts are for the user alone."""
+    return without_hosts(getattr(error, "message", "")) or type(error).__name__

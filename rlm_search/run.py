@@ -16,6 +16,7 @@ from retrievers.errors import (
     IndexMismatch,
     RetrieverError,
     RetrieverFailed,
+    ServerRefused,
 )
 from retrievers.foreign import guarded
 from retrievers.protocols import RetrieverProtocol
@@ -195,13 +196,15 @@ class Run:
 def telling(function: str, *, found: str = "") -> Iterator[None]:
     """Turn what a retriever raises into what the model is told, or let it end the run.
 
-    Told: filters, unknown documents, requests that the engine refuses, and whatever a retriever of one's own raises,
-    without its message, which may name hosts and credentials. Ends the run: an engine that cannot be reached.
+    Told: filters, unknown documents, requests that the engine refuses, and whatever a server or a retriever of one's
+    own says, without its message, which may name hosts and credentials. Ends the run: an engine that cannot be reached.
     """
     try:
         yield
     except RetrieverFailed as error:
         raise ToolError(f"{function} does not work here ({error.kind}); try another way") from None
+    except ServerRefused:
+        raise ToolError(f"{function}: the search server refuses this request; try another way") from None
     except (FilterError, EngineRejected) as error:
         raise ToolError(f"{function}: {error.message}{_with(error.hint)}") from None
     except (DocumentNotFound, LookupError) as error:

@@ -38,22 +38,23 @@ def has_duplicates(now: Snapshot) -> bool:
     return field is not None and now.searcher.doc_freq("tag", presence_tag(field)) > 0
 
 
-def naming_duplicates(now: Snapshot, hits: Sequence[Hit]) -> list[Hit]:
-    """The hits; those of originals name their near-duplicates in their metadata."""
+def naming_duplicates(now: Snapshot, hits: Sequence[Hit], must: Filter | None) -> list[Hit]:
+    """The hits; those of originals name in their metadata their near-duplicates, those that pass what must hold."""
     if not hits or not has_duplicates(now):
         return list(hits)
-    others = _duplicates(now, {hit.doc_id for hit in hits})
+    others = _duplicates(now, {hit.doc_id for hit in hits}, must)
     return [
         replace(hit, metadata={**hit.metadata, "near_duplicates": others[hit.doc_id]}) if hit.doc_id in others else hit
         for hit in hits
     ]
 
 
-def _duplicates(now: Snapshot, originals: Iterable[str]) -> dict[str, list[str]]:
+def _duplicates(now: Snapshot, originals: Iterable[str], must: Filter | None) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for original in originals:
         if now.searcher.doc_freq("tag", value_tag(now.state.fields[FIELD], original)):
-            marked = now.search(now.heads(In(FIELD, (original,))), _NAMED)
+            named: Filter = In(FIELD, (original,))
+            marked = now.search(now.heads(named if must is None else And((must, named))), _NAMED)
             ids = sorted(now.unit(address)[0].doc_id for _, address in marked)
             if ids:
                 found[original] = ids

@@ -86,10 +86,10 @@ class EmbeddedRetriever:
         if top_k < 1:
             return []
         if question.is_empty:
-            return _without_words(now, passing, top_k) if filters else []
+            return self._without_words(now, passing, top_k) if filters else []
         sought = wanted(now, question)
         found = now.search(now.queries.lexical(question), top_k, passing)
-        return naming_duplicates(now, [hit_of(now, address, score, sought) for score, address in found])
+        return self._naming(now, [hit_of(now, address, score, sought) for score, address in found])
 
     def vector_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
         """By meaning: the units whose best chunk is most similar.
@@ -118,7 +118,7 @@ class EmbeddedRetriever:
         if top_k < 1:
             return []
         if question.is_empty:
-            return _without_words(now, passing, top_k) if filters else []
+            return self._without_words(now, passing, top_k) if filters else []
         candidates = self._candidates(now, query, question, passing, max(scoring.DEPTH, top_k))
         ranked = scoring.mixed(candidates, unknown_languages=self._unknown_languages(candidates))
         return self._hits(now, ranked, top_k, question, _best_rows(candidates.semantic, candidates.rows))
@@ -170,7 +170,14 @@ class EmbeddedRetriever:
             for key, score in zip(keys, ranked.scores[:top_k], strict=True)
             if key in places
         ]
-        return naming_duplicates(now, hits)
+        return self._naming(now, hits)
+
+    def _without_words(self, now: Snapshot, passing: Filter | None, top_k: int) -> list[Hit]:
+        """A query of no words finds, with a filter, the beginnings of what passes."""
+        return self._naming(now, [hit_of(now, at, 0.0, ()) for _, at in now.search(now.heads(passing), top_k)])
+
+    def _naming(self, now: Snapshot, hits: Sequence[Hit]) -> list[Hit]:
+        return naming_duplicates(now, hits, now.resolved(self._must))
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -332,9 +339,3 @@ def _chunk_span(now: Snapshot, row: int | None) -> tuple[int, int] | None:
         return None
     span = now.vectors.span[row]
     return int(span[START]), int(span[END])
-
-
-def _without_words(now: Snapshot, passing: Filter | None, top_k: int) -> list[Hit]:
-    """A query of no words finds, with a filter, the beginnings of what passes."""
-    hits = [hit_of(now, address, 0.0, ()) for _, address in now.search(now.heads(passing), top_k)]
-    return naming_duplicates(now, hits)

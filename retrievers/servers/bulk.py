@@ -6,10 +6,10 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -33,6 +33,7 @@ _STARTING: Final = (503,)
 
 _REASON: Final = 300
 
+T = TypeVar("T")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -171,7 +172,7 @@ class Bulk:
         """The actions that the server had no time for; those that it will never take are noted.
 
         Raises:
-            EngineUnavailable: the whole index takes no writes.
+            EngineRejected: the whole index takes no writes.
             ConfigError: it is gone.
         """
         if "items" not in answer:
@@ -204,6 +205,20 @@ class Bulk:
 def _error_type(result: Json) -> str:
     error = result.get("error")
     return str(error.get("type", "")) if isinstance(error, dict) else ""
+
+
+def patiently(ask: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
+    """Ask again, after growing pauses, as long as the server is busy or away."""
+    deadline = time.monotonic() + seconds
+    attempt = 0
+    while True:
+        try:
+            return ask()
+        except EngineUnavailable:
+            if time.monotonic() > deadline:
+                raise
+        _pause(attempt)
+        attempt += 1
 
 
 def _pause(attempt: int) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from retrievers.errors import ConfigError, EngineRejected, EngineUnavailable, RetrieverError
+from retrievers.errors import ConfigError, EngineUnavailable, RetrieverError, ServerRefused
 
 _URL: Final = re.compile(
     r"(?P<engine>opensearch|elasticsearch)(\+(?P<how>https?))?://(?P<hosts>[^/]*)/?(?P<index>[^/?#]*)"
@@ -157,9 +157,9 @@ def stands_for_several(place: str, names: Iterable[str]) -> ConfigError:
     )
 
 
-def blocked(place: str) -> EngineUnavailable:
-    """The index takes no writes: mostly the disk of a node is nearly full."""
-    return EngineUnavailable(
+def blocked(place: str) -> ServerRefused:
+    """The index takes no writes, before somebody does something: mostly the disk of a node is nearly full."""
+    return ServerRefused(
         f"the index {place} takes no writes: it is blocked",
         hint="make room on the disks of the cluster, or lift index.blocks.read_only_allow_delete; then run it again",
     )
@@ -174,7 +174,7 @@ def refusal(place: str, status: int | str, info: Any) -> RetrieverError:
     if status in _CREDENTIALS and _SKEWED.search(str(info)):
         return ConfigError(f"the clock of this machine and that of {place} differ", hint="set it right")
     if any(sign in str(info) for sign in _NEWER):
-        return EngineRejected(
+        return ServerRefused(
             f"the server {place} does not understand the client library: it is too old for it",
             hint="Elasticsearch from 8.14 and OpenSearch from 2.19 are spoken to",
         )
@@ -185,8 +185,8 @@ def refusal(place: str, status: int | str, info: Any) -> RetrieverError:
     if status == 404:
         return ConfigError(f"there is no index at {place}", hint="make it: ingest FOLDER --index URL")
     if not isinstance(info, Mapping):
-        return EngineRejected(f"what answers at {place} is no search server", hint="check host, port and proxy")
-    return EngineRejected(f"the server {place} refused the request{told}")
+        return ServerRefused(f"what answers at {place} is no search server", hint="check host, port and proxy")
+    return ServerRefused(f"the server {place} refused the request{told}")
 
 
 def reason_of(info: Any) -> str:

@@ -53,13 +53,13 @@ def _hidden(dialect: Dialect, index: str, conditions: Sequence[Json]) -> list[st
     ]
 
 
-def naming_duplicates(dialect: Dialect, index: str, seen: Seen, hits: list[Hit]) -> list[Hit]:
-    """The hits; those of originals name their near-duplicates in their metadata."""
+def naming_duplicates(dialect: Dialect, index: str, seen: Seen, hits: list[Hit], must: Sequence[Json]) -> list[Hit]:
+    """The hits; those of originals name in their metadata their near-duplicates, those that pass what must hold."""
     if not hits or FIELD not in seen.types:
         return hits
     ids = sorted({hit.doc_id for hit in hits})
     others: defaultdict[str, list[str]] = defaultdict(list)
-    for row in _heads(dialect, index, [{"terms": {_PATH: ids}}], [_PATH]):
+    for row in _heads(dialect, index, [{"terms": {_PATH: ids}}, *must], [_PATH]):
         others[row["fields"][_PATH][0]].append(row["fields"]["doc_id"][0])
     return [
         replace(hit, metadata={**hit.metadata, "near_duplicates": sorted(others[hit.doc_id])[:_NAMED]})

@@ -10,7 +10,7 @@ from elastic_transport import BaseNode, NodeConfig, RequestsHttpNode
 from elasticsearch import Elasticsearch
 
 from retrievers import plugins
-from retrievers.errors import ConfigError, EngineRejected
+from retrievers.errors import ConfigError, ServerRefused
 from retrievers.servers import fusing
 from retrievers.servers.connecting import Address, encoded, refusal, unreachable
 from retrievers.servers.dialect import Json
@@ -76,7 +76,7 @@ class ElasticsearchDialect:
                 return {}
             raise refusal(self.place, 404, error.body) from None
         except elasticsearch.UnsupportedProductError:
-            raise EngineRejected(
+            raise ServerRefused(
                 f"what answers at {self.place} is no search server of that kind: it is no Elasticsearch",
                 hint="check host, port and proxy; an OpenSearch is asked by opensearch://…",
             ) from None

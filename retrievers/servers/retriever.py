@@ -120,7 +120,8 @@ class ServerRetriever:
         given = [each for each in (self._must, parse(filters)) if each is not None]
         conditions = collapsed(self._dialect, self._index, seen, conjunction(given) if given else None, conditions)
         question = take_apart(query, seen.held)
-        return ServerSearch(self._dialect, self._index, seen, question, conditions), top_k
+        must = [] if self._must is None else _translated([self._must], seen)
+        return ServerSearch(self._dialect, self._index, seen, question, conditions, must), top_k
 
     # --- filters ----------------------------------------------------------------------------------------------------
 

@@ -89,14 +89,20 @@ class Place:
 
 
 class ServerSearch:
-    """What is asked, of which index, and the conditions that hold."""
+    """What is asked, of which index, and the conditions that hold; those that must, whatever is asked, once more."""
 
     def __init__(
-        self, dialect: Dialect, index: str, seen: Seen, question: Question, conditions: Sequence[Json]
+        self,
+        dialect: Dialect,
+        index: str,
+        seen: Seen,
+        question: Question,
+        conditions: Sequence[Json],
+        must: Sequence[Json] = (),
     ) -> None:
         self.seen, self.question = seen, question
         self._dialect, self._index = dialect, index
-        self._conditions = list(conditions)
+        self._conditions, self._must = list(conditions), must
         self._is_written_to = False
 
     def whole(self, ask: Callable[[ServerSearch], list[Hit]]) -> list[Hit]:
@@ -107,7 +113,7 @@ class ServerSearch:
         """
 
         def again(conditions: list[Json]) -> list[Hit]:
-            return ask(ServerSearch(self._dialect, self._index, self.seen, self.question, conditions))
+            return ask(ServerSearch(self._dialect, self._index, self.seen, self.question, conditions, self._must))
 
         return whole(self._dialect, again, self._conditions)
 
@@ -195,7 +201,7 @@ class ServerSearch:
     def _shown(self, found: Sequence[tuple[Json, float, tuple[int, int] | None]]) -> list[Hit]:
         sought = wanted(self.question, self.seen.held, [text_of(source) for source, _, _ in found])
         hits = [hit_of(source, score, sought, span) for source, score, span in found]
-        return naming_duplicates(self._dialect, self._index, self.seen, hits)
+        return naming_duplicates(self._dialect, self._index, self.seen, hits, self._must)
 
     def _nearest_units(self, vector: Vector, count: int) -> tuple[list[Place], list[float]]:
         """The units whose best chunk is nearest, at least `count` where there are so many within the window."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from retrievers.errors import ConfigError, EngineUnavailable
+from retrievers.errors import ConfigError, EngineRejected, EngineUnavailable
 from retrievers.servers import bulk
 from retrievers.servers.bulk import Bulk, Settled
 from retrievers.servers.dialect import Json
@@ -130,5 +130,5 @@ def test_a_cluster_that_starts_is_waited_for_and_a_blocked_index_is_not() -> Non
     starting = Server(lambda request, row: {"status": 200} if request else {"status": 503, "error": blocked})
 
     assert sent(starting, {"a": 1}) == Settled()
-    with pytest.raises(EngineUnavailable, match="takes no writes"):
+    with pytest.raises(EngineRejected, match="takes no writes"):
         sent(Server(lambda request, row: {"status": 403, "error": blocked}), {"a": 1})
