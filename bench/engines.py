@@ -39,6 +39,7 @@ from retrievers.servers.mapping import mapping_of, settings_of
 from retrievers.servers.opening import connect
 from retrievers.servers.retriever import ServerRetriever
 from retrievers.servers.rows import Row, routing_of, text_rows, vector_rows, whole_record
+from retrievers.servers.versions import Versions
 from retrievers.settings import Settings
 from retrievers.testing import chunked, document
 from retrievers.types import IndexedDocument, Matrix
@@ -210,10 +211,10 @@ def bench_bulk(url: str, rows: Sequence[tuple[str, Row]], rounds: int) -> None:
     index = f"{address.index}-bulk"
 
     def ours() -> None:
-        bulk = Bulk(dialect, index)
+        bulk = Bulk(dialect, Versions.door(index))
         for doc_id, (name, row) in rows:
-            bulk.add(doc_id, {"index": {"_id": name, "routing": routing_of(doc_id)}}, row)
-        assert not bulk.settle()
+            bulk.add(doc_id, [({"index": {"_id": name, "routing": routing_of(doc_id)}}, row)])
+        assert not bulk.settle().refused
         bulk.close()
 
     def theirs() -> None:
@@ -231,7 +232,8 @@ def bench_bulk(url: str, rows: Sequence[tuple[str, Row]], rounds: int) -> None:
             settings = settings_of(dialect, shards=1, replicas=0)
             settings["index"]["refresh_interval"] = "-1"
             mapping = mapping_of(dialect, embedder="drawn", dimensions=DIMENSIONS)
-            dialect.request("PUT", f"/{index}", body={"settings": settings, "mappings": mapping})
+            body = {"settings": settings, "mappings": mapping, "aliases": {Versions.door(index): {}}}
+            dialect.request("PUT", f"/{index}", body=body)
             begin = time.perf_counter()
             write()
             took[name].append(time.perf_counter() - begin)
@@ -249,7 +251,7 @@ def ready_made(count: int, source: Sequence[str]) -> list[tuple[str, Row]]:
     for each in indexed(count, source, Vectors(3)):
         made = list(text_rows(each.document, each.chunks))
         vectors: Matrix = each.vectors if each.vectors is not None else np.empty((0, 0), np.float32)
-        made += vector_rows(made[0][1], whole_record(each.document, each.chunks), vectors)
+        made += vector_rows(made[-1][1], whole_record(each.document, each.chunks), vectors)
         rows += [(each.document.id, row) for row in made]
     return rows
 
