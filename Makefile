@@ -84,6 +84,7 @@ coverage: setup ## lines that all tests run, those of the search servers too (OP
 integration: $(VENV)/.installed-ray ## tests that start processes, kill them, or build and install the wheel
 	$(BIN)/python -m pytest -m integration
 
+# OPENSEARCH_URL, ELASTICSEARCH_URL, ELASTICSEARCH8_URL, OPENSEARCH_CLUSTER_URL, ELASTICSEARCH_CLUSTER_URL name servers
 integration-all: $(VENV)/.installed-ray ## the same, with fifty moments of kill -9 in place of a few, the slow ones, and every Python
 	RLM_SEARCH_TEST_KILLS=50 RLM_SEARCH_TEST_FILES=200000 RLM_SEARCH_TEST_SLOW=1 RLM_SEARCH_TEST_ATTACKS=all \
 		RLM_SEARCH_TEST_PYTHONS="$(OTHER_PYTHONS)" $(BIN)/python -m pytest -m integration

@@ -85,7 +85,9 @@ class ElasticsearchDialect:
         except (elasticsearch.ConnectionError, elasticsearch.TransportError) as error:
             raise unreachable(self.place, error) from None
         found = answer.body
-        return dict(found) if isinstance(found, Mapping) else {"found": bool(found)}
+        if not isinstance(found, Mapping):
+            raise refusal(self.place, 200, None)
+        return dict(found)
 
     def vector_field(self, dimensions: int, kind: str = "") -> Json:
         """By default a graph over vectors of one byte a dimension, the exact ones kept beside it."""

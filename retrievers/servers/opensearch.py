@@ -83,7 +83,9 @@ class OpenSearchDialect:
             raise refusal(self.place, 200, None) from None
         except opensearchpy.TransportError as error:
             raise refusal(self.place, error.status_code, error.info) from None
-        return answer if isinstance(answer, dict) else {"found": bool(answer)}
+        if not isinstance(answer, dict):
+            raise refusal(self.place, 200, None)
+        return answer
 
     def vector_field(self, dimensions: int, kind: str = "") -> Json:
         """By default Lucene's graph: filters inside the search, no native library."""

@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 
-def make_certificate(folder: Path, *, days: int) -> Path:
-    """Key and certificate in one file; with negative `days` it has expired."""
+def make_certificate(folder: Path, *, days: int, begin: int = -60) -> Path:
+    """Key and certificate in one file, valid from the day `begin` to `days`, counted from today."""
     key, certificate, both = folder / "key.pem", folder / "cert.pem", folder / "both.pem"
     now = datetime.datetime.now(datetime.UTC)
-    begin, end = now - datetime.timedelta(days=60), now + datetime.timedelta(days=days)
+    starts, ends = now + datetime.timedelta(days=begin), now + datetime.timedelta(days=days)
     config = folder / "openssl.cnf"
     config.write_text(
         "[req]\ndistinguished_name=name\n[name]\n[ext]\nsubjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:TRUE\n"
@@ -30,7 +30,7 @@ def make_certificate(folder: Path, *, days: int) -> Path:
     stamp = "%Y%m%d%H%M%SZ"
     signing = ["openssl", "ca", "-batch", "-selfsign", "-notext", "-config", str(config), "-extensions", "ext"]
     signing += ["-keyfile", str(key), "-in", str(request), "-out", str(certificate)]
-    signing += ["-startdate", begin.strftime(stamp), "-enddate", end.strftime(stamp)]
+    signing += ["-startdate", starts.strftime(stamp), "-enddate", ends.strftime(stamp)]
     subprocess.run(signing, check=True, capture_output=True)
     both.write_text(key.read_text() + certificate.read_text())
     return both

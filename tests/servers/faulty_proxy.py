@@ -70,7 +70,7 @@ class Proxy(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, target: str, certificate: Path | None) -> None:
+    def __init__(self, target: str, certificate: Path | None, *, asks_for_one: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.target = target
         self.fault: Fault | None = None
@@ -78,6 +78,9 @@ class Proxy(ThreadingHTTPServer):
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
+            if asks_for_one:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(certificate)
             self.socket = context.wrap_socket(self.socket, server_side=True)
 
     @property
@@ -87,9 +90,9 @@ class Proxy(ThreadingHTTPServer):
 
 
 @contextmanager
-def proxy(target: str, certificate: Path | None = None) -> Iterator[Proxy]:
-    """A proxy that runs."""
-    server = Proxy(target, certificate)
+def proxy(target: str, certificate: Path | None = None, *, asks_for_one: bool = False) -> Iterator[Proxy]:
+    """A proxy that runs; with a certificate it speaks TLS, and may ask for one in turn."""
+    server = Proxy(target, certificate, asks_for_one=asks_for_one)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -120,12 +123,12 @@ def html(handler: Handler) -> bool:
     return True
 
 
-def half(times: int) -> Fault:
-    """Half an answer to the first searches."""
+def half(times: int, of: str = "search") -> Fault:
+    """Half an answer to the first searches, or other requests."""
     left = [times]
 
     def fault(handler: Handler) -> bool:
-        if "search" not in handler.path or not left[0]:
+        if of not in handler.path or not left[0]:
             return False
         left[0] -= 1
         status, headers, body = handler.ask()

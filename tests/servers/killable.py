@@ -53,7 +53,7 @@ class Started:
             if flag == "-p":
                 Path(value).unlink(missing_ok=True)  # of the process that was killed
         as_somebody: dict[str, Any] = {"user": self.user, "group": self.group, "extra_groups": []}
-        subprocess.Popen(
+        process = subprocess.Popen(
             self.command,
             env=self.environment,
             cwd=self.folder,
@@ -63,6 +63,7 @@ class Started:
             start_new_session=True,
             **(as_somebody if os.geteuid() == 0 else {}),
         )
+        process.returncode = 0  # it outlives the tests, and nobody waits for it
 
 
 class Node:
