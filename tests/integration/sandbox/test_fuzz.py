@@ -26,8 +26,8 @@ from rlm_search.sandbox.protocol import SandboxLimits
 pytestmark = pytest.mark.integration
 
 SLOW = bool(os.environ.get("RLM_SEARCH_TEST_SLOW"))
-FEW = settings(max_examples=2_000 if SLOW else 60, deadline=None, suppress_health_check=list(HealthCheck))
-MANY = settings(max_examples=20_000 if SLOW else 200, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=1_000 if SLOW else 60, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=5_000 if SLOW else 200, deadline=None, suppress_health_check=list(HealthCheck))
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
