@@ -71,7 +71,7 @@ class Exchange:
 
     def extend(self, doc_id: str, rows: Iterable[Row], change: Json) -> None:
         """Write more rows of the edition that counts, then change its head."""
-        head = {"update": _address(doc_id, head_id(doc_id))}
+        head = {"update": self._unchanged(doc_id, head_id(doc_id))}
         self.add(doc_id, _indexing(doc_id, rows), (head, {"doc": change}))
         self._heads[doc_id] = {**(self._heads[doc_id] or {}), **change}
 

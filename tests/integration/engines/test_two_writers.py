@@ -181,6 +181,23 @@ def test_writing_the_same_again_changes_nothing(shared: Shared) -> None:
     assert shared.reader().describe().vectors == shared.rows(kind="vector")
 
 
+def test_a_document_that_gets_its_vectors_and_another_source_in_one_batch_is_no_conflict(shared: Shared) -> None:
+    writer = shared.writer()
+    each = document("a", "a lighthouse")
+    chunks = chunked(each)
+    writer.replace([IndexedDocument(document=each, chunks=chunks)])
+    writer.flush()
+    vectors = EMBEDDER.embed_documents([chunk.embedding_text for chunk in chunks])
+    writer.set_vectors("a", each.content_hash, vectors)
+    other = replace(each, sources=("one.txt", "two.txt"))
+    writer.replace([IndexedDocument(document=other, chunks=chunks, vectors=vectors)])
+    writer.close()
+
+    assert writer.take_refused() == {}
+    assert shared.reader().get("a").sources == ("one.txt", "two.txt")
+    assert shared.rows(kind="vector") == len(chunks)
+
+
 @pytest.mark.parametrize("ends", ["well", "in a crash"])
 def test_the_interval_that_an_index_had_is_put_back(shared: Shared, ends: str) -> None:
     shared.writer().close()
