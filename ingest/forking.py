@@ -19,7 +19,9 @@ from ingest.settings import worker_environment
 from ingest.types import FailureKind, SourceFile
 
 _BOOT = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[2]); from ingest.nursery import main; main(int(sys.argv[1]))"
+    "import sys, json; sys.path[:] = json.loads(sys.argv[2]); "
+    "from confinement import die_with_parent; die_with_parent(); "  # first: on a busy machine the rest takes a while
+    "from ingest.nursery import main; main(int(sys.argv[1]))"
 )
 _BUFFER_BYTES = 1 << 20
 _GRACE_SECONDS = 5.0

@@ -12,6 +12,7 @@ import contextlib
 import gc
 import importlib
 import os
+import select
 import selectors
 import signal
 import socket
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from confinement import ScratchFolder, adopt_orphans, children
+from confinement import ScratchFolder, adopt_orphans, children, outlive_parent
 from ingest import wire
 from ingest.types import Confinement, Limits
 from ingest.worker import Task, confine, limit, work
@@ -86,16 +87,29 @@ def _receive_plan(control: socket.socket) -> Plan:
 
 
 def main(control_fd: int) -> None:
-    """Serve the process at the other end of `control_fd` until it closes."""
+    """Serve the process at the other end of `control_fd` until it closes.
+
+    While the task is loaded nobody looks at that end: until then the kernel ends this process with its parent
+    (`confinement.die_with_parent`, before this is called), whose thread waits for the first worker meanwhile.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     adopt_orphans()
     control = socket.socket(fileno=control_fd)  # open until the cause of a task that does not load is told
     plan = _receive_plan(control)
+    if _is_closed(control):  # the parent was gone before it could take us along
+        return
     task = plan.load()
     gc.collect()
     gc.freeze()  # the collector leaves alone what is loaded by now, so that it stays shared with the workers
+    outlive_parent()  # the thread that started us may end, and another go on with the workers
     with control:
         _Nursery(control, task, plan).serve()
+
+
+def _is_closed(control: socket.socket) -> bool:
+    looking = select.poll()
+    looking.register(control, 0)  # tells of the other end alone, whatever lies here unread
+    return bool(looking.poll(0))
 
 
 class _Nursery:

@@ -27,6 +27,13 @@ def task() -> Task:
     return read
 
 
+def slow_task(marker: str) -> Task:
+    """One that takes a minute to load, and tells when it has begun."""
+    Path(marker).write_text(str(os.getpid()))
+    time.sleep(60)
+    return read
+
+
 def read(file: SourceFile) -> Iterator[Read]:
     deed, _, _ = file.source.partition(" ")
     DEEDS.get(file.source, DEEDS.get(deed, lambda: None))()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,13 +15,15 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import IngestError
+from ingest.nursery import Plan, send_plan
 from ingest.sources import find
-from ingest.types import Failure, Limits, ParsedFile, SourceFile
+from ingest.types import Confinement, Failure, Limits, ParsedFile, SourceFile
 from ingest.workers import Outcome, WorkerPool
 
 pytestmark = pytest.mark.integration
 
 TASK = "tests.integration.ingest.hostile:task"
+SLOW_TASK = "tests.integration.ingest.hostile:slow_task"
 LIMITS = Limits(cpu_seconds=1.0, wall_factor=2.0, memory_bytes=256 << 20)
 
 
@@ -282,3 +286,43 @@ def test_workers_die_with_the_process_that_started_them(deed: str, how: signal.S
         parent.send_signal(how)
         parent.wait(timeout=10)
     assert wait_until_gone(family)
+
+
+def test_what_still_loads_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
+    marker = tmp_path / "loading"
+    script = (
+        "from tests.integration.ingest.test_workers import *\n"
+        f"with WorkerPool(1, task=SLOW_TASK, options={{'marker': {str(marker)!r}}}) as pool:\n"
+        "    list(pool.run([a_file('good')]))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as parent:
+        give_up = time.monotonic() + 30
+        while not (marker.exists() and marker.read_text()):
+            assert time.monotonic() < give_up, "it does not load"
+            time.sleep(0.02)
+        nursery = int(marker.read_text())
+        assert is_alive(nursery)
+        parent.kill()
+        parent.wait(timeout=10)
+    assert wait_until_gone([nursery])
+
+
+def test_what_is_started_for_a_parent_that_is_gone_loads_nothing(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        confinement, options = Confinement(), {"marker": str(tmp_path / "loading")}
+        send_plan(ours, Plan(task=SLOW_TASK, options=options, limits=LIMITS, confinement=confinement))
+        ours.close()
+        script = f"from ingest.nursery import main; main({theirs.fileno()})"
+        subprocess.run([sys.executable, "-c", script], pass_fds=[theirs.fileno()], timeout=30, check=True)
+    assert not (tmp_path / "loading").exists()
+
+
+def test_workers_outlive_the_thread_that_started_them() -> None:
+    with WorkerPool(1, task=TASK) as pool:
+        started = threading.Thread(target=lambda: list(pool.run([a_file("good 1")])))
+        started.start()
+        started.join()
+        (nursery,) = children_of(os.getpid())
+        assert [source_of(outcome) for outcome in pool.run([a_file("good 2")])] == ["good 2"]
+        assert children_of(os.getpid()) == [nursery]
