@@ -29,26 +29,26 @@ def all_of(conditions: Iterable[Json]) -> Json:
     return {"bool": {"filter": list(conditions)}}
 
 
-def lexical(question: Question, conditions: Sequence[Json]) -> Json:
-    """Units by words: BM25 over all fields. Phrases alone must match; beside other words they weigh."""
+def lexical(question: Question, conditions: Sequence[Json], held: Sequence[str] = LANGUAGES) -> Json:
+    """Units by words: BM25 over the fields of the languages held. Phrases alone must match; else they weigh."""
     clauses = [
         _weighted(field, words, weight, boost)
         for weight, words in _by_weight(question)
-        for field, boost in _fields({"text": 1.0, **scoring.FIELD_BOOSTS})
+        for field, boost in _fields({"text": 1.0, **scoring.FIELD_BOOSTS}, held)
     ]
-    phrases = [_phrase(phrase, scoring.PHRASE_WEIGHT) for phrase in question.phrases]
+    phrases = [_phrase(phrase, scoring.PHRASE_WEIGHT, held) for phrase in question.phrases]
     if question.words:
         return _scored(clauses + phrases, [UNITS, *conditions])
     return {"bool": {"must": phrases, "filter": [UNITS, *conditions]}}
 
 
-def prior(question: Question, conditions: Sequence[Json]) -> Json:
+def prior(question: Question, conditions: Sequence[Json], held: Sequence[str] = LANGUAGES) -> Json:
     """Documents by the words of their name."""
     words = [*_by_weight(question), *((1.0, phrase) for phrase in question.phrases)]
     clauses = [
         _weighted(field, text, weight, boost)
         for weight, text in words
-        for field, boost in _fields(scoring.PRIOR_BOOSTS)
+        for field, boost in _fields(scoring.PRIOR_BOOSTS, held)
     ]
     return _scored(clauses, [HEADS, *conditions])
 
@@ -62,13 +62,13 @@ def scored(row_ids: Sequence[str], scores: Sequence[float], conditions: Sequence
     return _scored(clauses, conditions)
 
 
-def each(question: Question) -> list[Json]:
+def each(question: Question, held: Sequence[str] = LANGUAGES) -> list[Json]:
     """One condition for each word and phrase: units that hold it in any field."""
     everywhere = dict.fromkeys(("text", *scoring.FIELD_BOOSTS), 1.0)
-    fields = [field for field, _ in _fields(everywhere)]
+    fields = [field for field, _ in _fields(everywhere, held)]
     whole = [word for word, weight in question.words.items() if weight == 1.0]
     words = [_any_of([{"match": {field: {"query": word, "operator": "and"}}} for field in fields]) for word in whole]
-    return [_phrase(phrase, 1.0) for phrase in question.phrases] + words
+    return [_phrase(phrase, 1.0, held) for phrase in question.phrases] + words
 
 
 def _by_weight(question: Question) -> list[tuple[float, str]]:
@@ -79,16 +79,16 @@ def _by_weight(question: Question) -> list[tuple[float, str]]:
     return [(weight, " ".join(words)) for weight, words in texts.items()]
 
 
-def _fields(boosts: Mapping[str, float]) -> list[tuple[str, float]]:
-    return [(f"{name}_{language}", boost) for language in LANGUAGES for name, boost in boosts.items() if boost > 0]
+def _fields(boosts: Mapping[str, float], held: Sequence[str]) -> list[tuple[str, float]]:
+    return [(f"{name}_{language}", boost) for language in held or LANGUAGES for name, boost in boosts.items() if boost > 0]
 
 
 def _weighted(field: str, text: str, weight: float, boost: float) -> Json:
     return {"match": {field: {"query": text, "boost": weight * boost}}}
 
 
-def _phrase(phrase: str, boost: float) -> Json:
-    fields = [field for field, _ in _fields({"text": 1.0, **scoring.FIELD_BOOSTS})]
+def _phrase(phrase: str, boost: float, held: Sequence[str]) -> Json:
+    fields = [field for field, _ in _fields({"text": 1.0, **scoring.FIELD_BOOSTS}, held)]
     return _any_of([{"match_phrase": {field: {"query": phrase, "boost": boost}}} for field in fields])
 
 

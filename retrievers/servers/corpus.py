@@ -75,7 +75,7 @@ class ServerCorpus:
         question = take_apart(query, self._seen.held)
         conditions = [asking.HEADS, *self._conditions]
         found: set[str] | None = None
-        for wanted in asking.each(question):
+        for wanted in asking.each(question, self._seen.held):
             found = self._holding(wanted, found)
             if not found:
                 return asking.NOTHING

@@ -119,7 +119,7 @@ class ServerSearch:
 
     def by_words(self, top_k: int) -> list[Hit]:
         """BM25 over text, title, headings and path."""
-        return self._found(asking.lexical(self.question, self._conditions), top_k)
+        return self._found(asking.lexical(self.question, self._conditions, self.seen.held), top_k)
 
     def beginnings(self, top_k: int) -> list[Hit]:
         """The beginnings of the documents that pass: what a question without words finds."""
@@ -134,8 +134,8 @@ class ServerSearch:
         """Words and meaning mixed on this side; `known` are the languages that the embedder knows, None for all."""
         depth = max(scoring.DEPTH, top_k)
         bodies = [
-            _candidates(asking.lexical(self.question, self._conditions), depth),
-            _candidates(asking.prior(self.question, self._conditions), depth),
+            _candidates(asking.lexical(self.question, self._conditions, self.seen.held), depth),
+            _candidates(asking.prior(self.question, self._conditions, self.seen.held), depth),
         ]
         rows = min(2 * depth, WINDOW)
         if vector is not None:
@@ -159,7 +159,7 @@ class ServerSearch:
         depth = max(scoring.DEPTH, top_k)
         near, scores = self._nearest_units(vector, min(depth, MOST_NAMED))
         named = asking.scored([unit_id(p.doc_id, p.edition, p.unit) for p in near], scores, self._conditions)
-        legs = [{"query": asking.lexical(self.question, self._conditions)}, {"query": named}]
+        legs = [{"query": asking.lexical(self.question, self._conditions, self.seen.held)}, {"query": named}]
         body = {**self._dialect.mixing(legs, fusion, depth), "track_total_hits": False, "_source": _SHOWN}
         try:
             answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
