@@ -80,7 +80,8 @@ def _by_weight(question: Question) -> list[tuple[float, str]]:
 
 
 def _fields(boosts: Mapping[str, float], held: Sequence[str]) -> list[tuple[str, float]]:
-    return [(f"{name}_{language}", boost) for language in held or LANGUAGES for name, boost in boosts.items() if boost > 0]
+    languages = held or LANGUAGES
+    return [(f"{name}_{language}", boost) for language in languages for name, boost in boosts.items() if boost > 0]
 
 
 def _weighted(field: str, text: str, weight: float, boost: float) -> Json:

@@ -161,7 +161,7 @@ def test_files_of_a_list_that_may_lead_anywhere_are_brought_to_the_workers(
                 assert file.spooled.parent != file.path.parent
                 yield from super().run([file])
 
-    def open_pool(table: object, parser: object, confinement: Confinement) -> InlinePool:
+    def open_pool(table: object, parser: object, confinement: Confinement, *_: object) -> InlinePool:
         given.append(confinement)
         return Pool()
 

@@ -52,7 +52,7 @@ def test_another_embedder_is_refused_on_open_with_the_way_out(index: Path) -> No
     with pytest.raises(IndexMismatch, match="was built with hashing") as caught:
         open_retriever(index, settings=Settings.of({"embedder": {"spec": "minilm"}}))
 
-    assert "--rebuild" in caught.value.hint
+    assert "ingest reembed" in caught.value.hint
     assert "`hashing`" in caught.value.hint  # what can be asked for, not the name that the index knows it by
 
 

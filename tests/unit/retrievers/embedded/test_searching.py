@@ -147,7 +147,7 @@ def test_another_embedder_is_refused_with_both_names(index: Make, path: Path) ->
     index(document("a", "wind turbines"))
     with pytest.raises(IndexMismatch, match="hashing-64, not other-64") as caught:
         EmbeddedRetriever(path, OtherEmbedder).vector_search("wind")
-    assert "--rebuild" in caught.value.hint
+    assert "ingest reembed" in caught.value.hint
 
 
 class EnglishEmbedder(HashingEmbedder):
