@@ -42,10 +42,12 @@ class Facts:
 
     def apply(self, parsed: ParsedFile) -> ParsedFile:
         """The documents of a file with what is given about them; `title` is also what they are called."""
-        by_id = self._sidecar is not None and self._sidecar.by_id
-        if not parsed.documents or not (parsed.file.given or by_id):
+        if self._sidecar is None and not parsed.file.given:
             return parsed
-        return replace(parsed, documents=[self._with_metadata(item, parsed.file) for item in parsed.documents])
+        documents = [self._with_metadata(item, parsed.file) for item in parsed.documents]
+        if self._sidecar and parsed.last:
+            self._sidecar.note_read(parsed.file)
+        return replace(parsed, documents=documents)
 
     def sidecar_counts(self, is_document: Callable[[str], bool]) -> SidecarCounts | None:
         """How the file of metadata has fitted."""
@@ -60,17 +62,26 @@ class Facts:
         of_path = self._path_fields.of(file.source)
         of_row = self._sidecar.of_file(file) if self._sidecar else {}
         given = storable_metadata({**of_path, **of_row})
-        by_id = self._sidecar.digest if self._sidecar and self._sidecar.by_id else ""
-        if not given and not by_id:
+        more = self._given_inside(file)
+        if not given and not more:
             return file
-        told = hashlib.sha256(msgspec.json.encode([sorted(given.items()), by_id])).hexdigest()[:16]
+        told = hashlib.sha256(msgspec.json.encode([sorted(given.items()), more])).hexdigest()[:16]
         return replace(file, given=given, fingerprint=f"{file.fingerprint}+{told}")
+
+    def _given_inside(self, file: SourceFile) -> str:
+        """Changes with what is given about documents and members of a file, which are not known before it is read."""
+        if self._sidecar is None:
+            return ""
+        return self._sidecar.digest if self._sidecar.by_id else self._sidecar.digest_of_members(file)
 
     def _with_metadata(self, item: IndexedDocument, file: SourceFile) -> IndexedDocument:
         document = item.document
         own_id = document.source.rpartition("#")[2] if "#" in document.source else ""
-        of_row = self._sidecar.of_document(document.id, own_id) if self._sidecar else {}
+        rows = self._sidecar
+        of_row = {**rows.of_member(file, document.source), **rows.of_document(document.id, own_id)} if rows else {}
         given: Mapping[str, MetadataValue] = storable_metadata({**file.given, **of_row})
+        if not given:
+            return item
         title = given.get("title")
         named = title if isinstance(title, str) and title else document.title
         return replace(item, document=replace(document, title=named, metadata={**document.metadata, **given}))

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ingest.errors import ConfigError
-from ingest.types import SourceFile
+from ingest.types import INSIDE, SourceFile
 from retrievers.types import MetadataValue
 
 Row: TypeAlias = Mapping[str, Any]
@@ -35,6 +35,7 @@ _NUMBERS = {
     float: re.compile(r"[+-]?(?:0|[1-9]\d*)?(?:\.\d+)?(?:e[+-]?\d+)?", re.I),
 }
 _BOOLEANS = {"true": True, "false": False}
+_INSIDE = "key >= ? AND key < ?"
 _SCHEMA = """
 CREATE TABLE rows(number INTEGER PRIMARY KEY, key TEXT NOT NULL, base TEXT NOT NULL, fields TEXT NOT NULL,
   used INTEGER NOT NULL DEFAULT 0);
@@ -62,7 +63,8 @@ class Sidecar:
     """The rows of a file of metadata. Used as a context manager; safe to use from several threads.
 
     A row is joined by its first column of `PATHS`, else of `IDS`. A path is one as it was given, as it is under the
-    root, or absolute; where that fits no row, a file's bare name will do, if one row alone has it.
+    root, or absolute; where that fits no row, a file's bare name will do, if one row alone has it. What lies in a file
+    is named by any of these and the way inside: `a.zip!/b.txt`.
 
     Attributes:
         by_id: rows are joined to documents by their id.
@@ -77,6 +79,7 @@ class Sidecar:
         self.by_id = False
         self.rows = 0
         self._unmatched_files = 0
+        self._names_members = False
         self._column = ""
         self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="rlm-search-metadata-")
@@ -99,14 +102,40 @@ class Sidecar:
         """The fields of the row of a file, empty without one or where rows are joined by id."""
         if self.by_id:
             return {}
-        names = [os.fspath(file.path), file.source, os.path.abspath(file.path), file.url]
-        keys = dict.fromkeys(_normal(name) for name in names if name)
-        row = next(filter(None, (self._row("key", key) for key in keys)), None)
-        row = row or self._row("base", PurePosixPath(file.source.split("?")[0]).name)
+        row = next(filter(None, (self._row("key", key) for key in _keys(file))), None)
+        row = row or self._row("base", _bare(file))
         if row is None:
-            self._unmatched_files += 1
+            self._unmatched_files += not self._rows_inside(file)
             return {}
         return self._used(row)
+
+    def digest_of_members(self, file: SourceFile) -> str:
+        """Changes with the rows of what lies in a file; "" where there are none. They count as fitting for now."""
+        rows = self._rows_inside(file)
+        self._set_inside(file, "used = -1", "used = 0")
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16] if rows else ""
+
+    def of_member(self, file: SourceFile, source: str) -> Mapping[str, MetadataValue]:
+        """The fields of the row of something that lies in a file; what it lies in there may have a row as well.
+
+        Args:
+            file: the outermost one.
+            source: of the member, or of a record in it (`a.zip!/b.jsonl#7`); that of the file itself has no such row.
+        """
+        found: dict[str, MetadataValue] = {}
+        inside = source.removeprefix(file.source) if self._names_members else ""
+        steps = inside.split(INSIDE)[1:]
+        for depth in range(1, len(steps) + 1):
+            way = INSIDE + INSIDE.join(steps[:depth])
+            ways = (way, way.rpartition("#")[0]) if depth == len(steps) else (way,)
+            keys = (f"{outer}{way}" for way in ways if way for outer in (*_keys(file), _bare(file)))
+            row = next(filter(None, (self._row("key", key) for key in keys)), None)
+            found |= self._used(row, "1") if row else {}
+        return found
+
+    def note_read(self, file: SourceFile) -> None:
+        """A file was read to its end: rows of what would lie in it and does not fit nothing."""
+        self._set_inside(file, "used = 0", "used = -1")
 
     def of_document(self, *ids: str) -> Mapping[str, MetadataValue]:
         """The fields of the row of a document by any of its ids, empty where rows are joined by path."""
@@ -155,7 +184,10 @@ class Sidecar:
             key = self._key(row)
             if key:
                 fields = {name: value for name, value in row.items() if name not in (self._column, None)}
-                batch.append((key, "" if self.by_id else PurePosixPath(key).name, json.dumps(fields)))
+                is_member = not self.by_id and INSIDE in key
+                self._names_members |= is_member
+                base = "" if self.by_id or is_member else PurePosixPath(key).name
+                batch.append((key, base, json.dumps(fields)))
             if len(batch) >= _AT_ONCE:
                 self._insert(batch)
                 batch = []
@@ -191,14 +223,39 @@ class Sidecar:
             ).fetchall()
         return found[0] if len(found) == 1 or (found and column == "key") else None
 
-    def _used(self, row: tuple[int, str]) -> Mapping[str, MetadataValue]:
+    def _insides(self, file: SourceFile) -> list[tuple[str, str]]:
+        """The bounds of keys of what lies in a file."""
+        outer = dict.fromkeys((*_keys(file), _bare(file))) if self._names_members else ()
+        return [(_storable(f"{key}!/"), _storable(f"{key}!0")) for key in outer]
+
+    def _rows_inside(self, file: SourceFile) -> list[tuple[str, str]]:
+        asked = f"SELECT key, fields FROM rows WHERE {_INSIDE} ORDER BY number"  # noqa: S608 - constants
+        with self._lock:
+            return [row for inside in self._insides(file) for row in self._database.execute(asked, inside)]
+
+    def _set_inside(self, file: SourceFile, now: str, before: str) -> None:
+        for inside in self._insides(file):
+            with self._lock:
+                self._database.execute(f"UPDATE rows SET {now} WHERE {_INSIDE} AND {before}", inside)  # noqa: S608
+
+    def _used(self, row: tuple[int, str], times: str = "used + 1") -> Mapping[str, MetadataValue]:
         number, fields = row
         with self._lock:
-            self._database.execute("UPDATE rows SET used = used + 1 WHERE number = ?", (number,))
+            self._database.execute(f"UPDATE rows SET used = {times} WHERE number = ?", (number,))  # noqa: S608 - constants
         decoded: dict[str, Any] = json.loads(fields)
         return {name: value for name, value in decoded.items() if _is_value(value)} | {
             name: tuple(value) for name, value in decoded.items() if isinstance(value, list)
         }
+
+
+def _keys(file: SourceFile) -> Iterator[str]:
+    """What rows may call a file, the likeliest first."""
+    names = (os.fspath(file.path), file.source, os.path.abspath(file.path), file.url)
+    return iter(dict.fromkeys(_normal(name) for name in names if name))
+
+
+def _bare(file: SourceFile) -> str:
+    return PurePosixPath(file.source.split("?")[0]).name
 
 
 def _storable(key: str) -> str:

@@ -182,3 +182,57 @@ def test_what_is_gone_from_an_archive_and_an_archive_that_is_gone_leave_the_inde
 
     ingest(tmp_path, "forget", folder / "q.zip", "--index", "i")
     assert set(documents_of(tmp_path)) == {"o.zip!/a.txt", "o.zip!/new.txt"}
+
+
+ROWS: dict[str, dict[str, str | int]] = {
+    "a.zip": {"owner": "port", "grade": "Z"},
+    "dir/a.zip!/b.txt": {"grade": "B", "title": "Cranes"},
+    "in/dir/a.zip!/sub/d.txt": {"grade": "D"},
+    "a.zip!/inner.zip": {"grade": "I", "layer": 2},
+    "a.zip!/inner.zip!/c.txt": {"grade": "C"},
+    "a.zip!/r.jsonl": {"grade": "R"},
+    "a.zip!/gone.txt": {"grade": "X"},
+}
+
+
+def test_rows_of_metadata_name_what_lies_in_archives_and_the_rest_has_the_row_of_the_archive(tmp_path: Path) -> None:
+    (tmp_path / "in" / "dir").mkdir(parents=True)
+    records = b'{"id": "r1", "text": "One bell."}\n{"id": "r2", "text": "Two bells."}\n'
+    members = {"b.txt": b"The crane.", "sub/d.txt": b"The yard.", "e.txt": b"The quay.", "r.jsonl": records}
+    inner = a_zip({"c.txt": b"The lock."})
+    (tmp_path / "in" / "dir" / "a.zip").write_bytes(a_zip({**members, "inner.zip": inner}))
+    (tmp_path / "in" / "b.txt").write_text("A crane beside it.")
+
+    def run(rows: dict[str, dict[str, str | int]]) -> dict[str, Any]:
+        lines = (json.dumps({"path": path, **row}) + "\n" for path, row in rows.items())
+        (tmp_path / "m.jsonl").write_text("".join(lines))
+        return report_of(tmp_path, "in", "--metadata", "m.jsonl")
+
+    def given(name: str) -> dict[str, Any]:
+        return {source: about.metadata.get(name) for source, about in documents_of(tmp_path).items()}
+
+    grades = {
+        "b.txt": None,
+        "dir/a.zip!/b.txt": "B",
+        "dir/a.zip!/sub/d.txt": "D",
+        "dir/a.zip!/e.txt": "Z",
+        "dir/a.zip!/r.jsonl#r1": "R",
+        "dir/a.zip!/r.jsonl#r2": "R",
+        "dir/a.zip!/inner.zip!/c.txt": "C",
+    }
+    first, second = run(ROWS), run(ROWS)
+    assert given("grade") == grades
+    assert given("owner") == {source: None if source == "b.txt" else "port" for source in grades}
+    assert given("layer") == {source: 2 if "inner" in source else None for source in grades}
+    assert documents_of(tmp_path)["dir/a.zip!/b.txt"].title == "Cranes"
+    assert first["metadata"] == {
+        "rows": 7, "unmatched_rows": 1, "unmatched_files": 1, "shared_rows": 0, "examples": ["a.zip!/gone.txt"]
+    }  # fmt: skip
+    assert second["files"]["read"] == 0
+
+    third = run({path: row for path, row in ROWS.items() if path != "a.zip"} | {"a.zip!/b.txt": {"grade": "A"}})
+    assert (third["files"]["read"], third["metadata"]["unmatched_files"]) == (1, 1)
+    assert given("grade") == {**grades, "dir/a.zip!/e.txt": None}  # a longer name of the same member goes before
+
+    fourth = run({"a.zip!/b.txt": {"grade": "A"}})
+    assert (fourth["files"]["read"], given("grade")["dir/a.zip!/b.txt"], given("grade")["b.txt"]) == (1, "A", None)
