@@ -31,6 +31,7 @@ def open_server_retriever(
     embedder: Callable[[str], Embedder | None] | None,
     settings: ServerSettings,
     asked: RetrieverSettings | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> ServerRetriever | ForeignRetriever:
     """An index on a server, for asking: one of ours or, where `asked` names its fields, one that we did not make.
 
@@ -40,7 +41,7 @@ def open_server_retriever(
     """
     asked = asked or RetrieverSettings()
     fusion = fusing.checked(settings.fusion)
-    address = address_of(url, settings)
+    address = address_of(url, settings, environment)
     dialect = connect(address)
     try:
         if asked.fields or asked.preset:
