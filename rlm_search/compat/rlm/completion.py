@@ -1,0 +1,181 @@
+"""`RLM` with the arguments of alexzhang13/rlm; a completion takes the place of a model's own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from rlm_search import assemble, rlm
+from rlm_search.compaction import HistoryPolicy
+from rlm_search.compat.rlm.backends import model_of
+from rlm_search.compat.rlm.callbacks import Callbacks
+from rlm_search.compat.rlm.exceptions import CancellationError, response_of
+from rlm_search.compat.rlm.logger import RLMLogger
+from rlm_search.compat.rlm.usage import UsageSummary
+from rlm_search.compat.sessions import named
+from rlm_search.errors import ConfigError, RunCancelled
+from rlm_search.gates import Gates
+from rlm_search.models.facts import facts_of
+from rlm_search.settings import SandboxSettings
+from rlm_search.trace.live import PlainProgress
+from rlm_search.trace.trace import Listener
+from rlm_search.types import Limits, Sandbox
+
+_LOCAL = ("local", "ipython")
+_QUESTION = "The context holds the task, with its material: read it in the session, do what it asks, and answer."
+_UNKNOWN_WINDOW = 128_000
+
+
+@dataclass
+class RLMChatCompletion:
+    """What a completion came to. `metadata` is the trajectory, where a logger kept it."""
+
+    root_model: str
+    prompt: Any
+    response: str
+    usage_summary: UsageSummary
+    execution_time: float
+    metadata: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "root_model": self.root_model,
+            "prompt": self.prompt,
+            "response": self.response,
+            "usage_summary": self.usage_summary.to_dict(),
+            "execution_time": self.execution_time,
+            **({} if self.metadata is None else {"metadata": self.metadata}),
+        }
+
+
+class RLM:
+    """Completions by a loop. The arguments are those of rlms 0.1.3 and, for tokens, of its forks: see docs/compat.md.
+
+    Raises:
+        ConfigError: an unknown backend, environment or argument, a missing credential, a limit among `backend_kwargs`.
+        ValueError: a limit of tokens below 50.
+    """
+
+    def __init__(
+        self,
+        backend: str = "openai",
+        backend_kwargs: Mapping[str, Any] | None = None,
+        environment: str = "local",
+        environment_kwargs: Mapping[str, Any] | None = None,
+        *,
+        max_depth: int = 1,
+        max_iterations: int = 30,
+        max_budget: float | None = None,
+        max_timeout: float | None = None,
+        max_tokens: int | None = None,
+        max_root_tokens: int | None = 1_000_000,
+        max_sub_tokens: int | None = 1_000_000,
+        max_errors: int | None = None,
+        custom_system_prompt: str | None = None,
+        other_backends: Sequence[str] | None = None,
+        other_backend_kwargs: Sequence[Mapping[str, Any]] | None = None,
+        logger: RLMLogger | None = None,
+        verbose: bool = False,
+        custom_tools: Mapping[str, Any] | None = None,
+        compaction: bool = False,
+        compaction_threshold_pct: float = 0.85,
+        on_subcall_start: Callable[[int, str, str], None] | None = None,
+        on_subcall_complete: Callable[[int, str, float, str | None], None] | None = None,
+        on_iteration_start: Callable[[int, int], None] | None = None,
+        on_iteration_complete: Callable[[int, int, float], None] | None = None,
+    ) -> None:
+        model = model_of(backend, backend_kwargs)
+        others = list(zip(other_backends or (), other_backend_kwargs or (), strict=True))
+        window = facts_of(model).window or _UNKNOWN_WINDOW
+        self._instructions = custom_system_prompt or ""
+        self._logger, self._verbose = logger, verbose
+        self._callbacks = (on_iteration_start, on_iteration_complete, on_subcall_start, on_subcall_complete)
+        self._metadata = {
+            "root_model": model.name,
+            "max_depth": max_depth,
+            "max_iterations": max_iterations,
+            "backend": backend,
+            "backend_kwargs": {"model_name": (backend_kwargs or {}).get("model_name")},
+            "environment_type": environment,
+            "environment_kwargs": {},
+            "other_backends": list(other_backends) if other_backends else None,
+        }
+        self._rlm = rlm.RLM(
+            model=model,
+            sub_model=model_of(*others[0]) if others else None,
+            limits=Limits(
+                steps=max_iterations,
+                subcalls=None,
+                depth=max_depth,
+                root_tokens=max_root_tokens,
+                sub_tokens=max_sub_tokens,
+                total_tokens=max_tokens,
+                cost_usd=max_budget,
+                seconds=max_timeout,
+            ),
+            gates=Gates() if max_errors is None else Gates(repl_error_limit=max_errors),
+            history=HistoryPolicy(mode="compact", tokens=int(window * compaction_threshold_pct))
+            if compaction
+            else HistoryPolicy(),
+            sandbox=_sandbox(environment, environment_kwargs or {}),
+            tools=[_tool(name, given) for name, given in (custom_tools or {}).items()],
+        )
+
+    def completion(self, prompt: Any, root_prompt: str | None = None) -> RLMChatCompletion:
+        """Answer what a prompt asks.
+
+        Args:
+            prompt: a text, messages, or other data; the model has it as `context`, and is not shown all of it.
+            root_prompt: the question, where it should be shown.
+
+        Raises:
+            NoAnswerError: there is no answer, one of its kinds says why.
+            ModelError, SandboxError: a part is broken.
+        """
+        listeners: list[Listener] = [Callbacks(*self._callbacks)]
+        if self._logger is not None:
+            self._logger.begin(self._metadata)
+            listeners.append(self._logger)
+        if self._verbose:
+            listeners.append(PlainProgress(sys.stderr))
+        try:
+            answer = self._rlm.run(
+                root_prompt or _QUESTION, context=prompt, instructions=self._instructions, listeners=listeners
+            )
+        except RunCancelled as cancelled:
+            raise CancellationError(cancelled.message) from cancelled
+        return RLMChatCompletion(
+            root_model=self._rlm.model.name,
+            prompt=prompt,
+            response=response_of(answer),
+            usage_summary=UsageSummary.of(answer),
+            execution_time=answer.seconds,
+            metadata=self._logger.get_trajectory() if self._logger is not None else None,
+        )
+
+
+def _sandbox(environment: str, arguments: Mapping[str, Any]) -> Callable[[], Sandbox] | None:
+    if environment in _LOCAL:
+        return None
+    if environment == "docker":
+        settings = SandboxSettings(spec="container")
+        image = str(arguments.get("image", settings.image))
+        return assemble.sandbox_factory(msgspec.structs.replace(settings, image=image))
+    raise ConfigError(
+        f"no environment {environment!r}", hint="local, which is a confined process, or docker; others are services"
+    )
+
+
+def _tool(name: str, given: Any) -> Callable[..., Any]:
+    function = given["tool"] if isinstance(given, Mapping) else given
+    if not callable(function):
+        raise ConfigError(f"the custom tool `{name}` is no function", hint="put data into the context")
+    tool = named(name, function)
+    if isinstance(given, Mapping) and given.get("description"):
+        tool.__doc__ = str(given["description"])
+    return tool
