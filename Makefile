@@ -41,9 +41,9 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $(VENV)/.installed $@
 
-$(VENV)/.installed-ray: $(VENV)/.installed-dev
-	@echo "Installing Ray for the tests of the cluster (once; 500 MB)"
-	@$(PIP_INSTALL) --editable '.[dev,ray]'
+$(VENV)/.installed-integration: $(VENV)/.installed-dev
+	@echo "Installing Ray and the servers that stand in for cloud storage, for the integration tests (once; 600 MB)"
+	@$(PIP_INSTALL) --editable '.[dev,ray,emulators]'
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev
@@ -81,11 +81,11 @@ coverage: setup ## lines that all tests run, those of the search servers too (OP
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --omit=none
 
-integration: $(VENV)/.installed-ray ## tests that start processes, kill them, or build and install the wheel
+integration: $(VENV)/.installed-integration ## tests that start processes, kill them, or build and install the wheel
 	$(BIN)/python -m pytest -m integration
 
 # OPENSEARCH_URL, ELASTICSEARCH_URL, ELASTICSEARCH8_URL, OPENSEARCH_CLUSTER_URL, ELASTICSEARCH_CLUSTER_URL name servers
-integration-all: $(VENV)/.installed-ray ## the same, with fifty moments of kill -9 in place of a few, the slow ones, and every Python
+integration-all: $(VENV)/.installed-integration ## the same, with fifty moments of kill -9 in place of a few, the slow ones, and every Python
 	RLM_SEARCH_TEST_KILLS=50 RLM_SEARCH_TEST_FILES=200000 RLM_SEARCH_TEST_SLOW=1 RLM_SEARCH_TEST_ATTACKS=all \
 		RLM_SEARCH_TEST_PYTHONS="$(OTHER_PYTHONS)" $(BIN)/python -m pytest -m integration
 

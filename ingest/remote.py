@@ -6,6 +6,7 @@ Only the main process gets here: workers have no network, they read what `ingest
 from __future__ import annotations
 
 import datetime
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from retrievers.errors import ConfigError as RetrieverConfigError
 _VERSIONS = ("etag", "ETag", "md5Hash", "generation", "content_md5")
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 _SECRET = re.compile(r"sign|sig$|token|secret|passw|credential|key|auth|expires", re.IGNORECASE)
+_LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "fsspec", "gcsfs", "google", "s3fs", "urllib3")
 _MISSING, _REFUSED, _LATER = (404, 410), (401, 403), (408, 425, 429)
 
 
@@ -46,7 +48,7 @@ def find(
     try:
         about = system.info(root)
     except Exception as error:
-        raise SourceError(f"{shown(url)} cannot be read: {reason(error)}", hint="check the URL") from error
+        raise SourceError(f"{shown(url)} cannot be read: {reason(error)}", hint=_hint(error)) from error
     address = _Address.of(url, base)
     is_page = base.startswith("http") and base.endswith("/")  # which a server shows as a listing
     if about["type"] == "directory" or is_page or glob:
@@ -95,6 +97,7 @@ def opened(url: str) -> tuple[Any, str]:
         plugins.require("fsspec", extra="cloud", purpose=f"reading {shown(url)}")
         from fsspec.core import url_to_fs
 
+        _quieten()
         system, path = url_to_fs(url, use_listings_cache=False)
     except RetrieverConfigError:
         raise
@@ -103,7 +106,7 @@ def opened(url: str) -> tuple[Any, str]:
             f"reading {shown(url)} needs the extra `cloud`: pip install 'rlm-search[cloud]'"
         ) from None
     except Exception as error:  # noqa: BLE001 - fate: ends the run, as above
-        raise SourceError(f"{shown(url)} cannot be opened: {reason(error)}", hint="check the URL") from None
+        raise SourceError(f"{shown(url)} cannot be opened: {reason(error)}", hint=_hint(error)) from None
     return system, path
 
 
@@ -124,7 +127,9 @@ def reason(error: Exception) -> str:
         return f"the server answers {status}"
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
-    return "access is denied" if isinstance(error, PermissionError) else type(error).__name__
+    if _lacks_credentials(error):
+        return f"there are no credentials that it can use ({type(error).__name__})"
+    return "access is denied" if _is_refusal(error) else type(error).__name__
 
 
 def kind_of(error: Exception) -> tuple[FailureKind, bool]:
@@ -132,14 +137,38 @@ def kind_of(error: Exception) -> tuple[FailureKind, bool]:
     status = _status(error)
     if status in _MISSING or (isinstance(error, FileNotFoundError) and not status):
         return "vanished", False
-    if isinstance(error, PermissionError) or status in _REFUSED:
+    if _is_refusal(error) or _lacks_credentials(error):
         return "unreadable", False
     return "unreadable", not status or status >= 500 or status in _LATER
 
 
+def _hint(error: Exception) -> str:
+    is_unknown = _is_refusal(error) or _lacks_credentials(error)
+    return "check the credentials: docs/ingest.md, Remote files" if is_unknown else "check the URL"
+
+
+def _is_refusal(error: Exception) -> bool:
+    is_denied = isinstance(error, PermissionError) or (type(error) is OSError and str(error).startswith("Forbidden: "))
+    return is_denied or _status(error) in _REFUSED  # gcsfs says 403 by that word alone
+
+
+def _lacks_credentials(error: Exception) -> bool:
+    """Of any of the libraries, which are not imported for it."""
+    return "Credential" in type(error).__name__
+
+
 def _status(error: Exception) -> int:
-    found = (getattr(each, "status", None) for each in (error, error.__cause__))  # "no such file", from a refusal
+    each = (error, error.__cause__)  # "no such file", from a refusal
+    found = (getattr(one, name, None) for one in each for name in ("status", "code"))  # as aiohttp and as gcsfs say it
     return next((status for status in found if isinstance(status, int)), 0)
+
+
+def _quieten() -> None:
+    """Keep what the libraries log off the user's terminal, where Python writes what nobody handles, tracebacks too."""
+    for name in _LIBRARIES:
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
 
 
 def _walk(
