@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.integration.rlm_search.compat.conftest import Serve
 from tests.servers.search_nodes import dialect_of, fresh_index, server_url
+from tests.unit.rlm_search.compat.conftest import Serve
 
 pytestmark = pytest.mark.integration
 

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from rlm_search.errors import ConfigError
-from tests.integration.rlm_search.compat.conftest import Serve
 from tests.servers.openai_server import Say
-
-pytestmark = pytest.mark.integration
+from tests.unit.rlm_search.compat.conftest import Serve
 
 
 def test_the_first_example_prints_the_answer(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from rlm_search.errors import ConfigError
-from tests.integration.rlm_search.compat.conftest import Serve
 from tests.servers.openai_server import Say
-
-pytestmark = pytest.mark.integration
+from tests.unit.rlm_search.compat.conftest import Serve
 
 LOOK = "```repl\nprint(context[:200])\n```"
 DELEGATE = "```repl\nprint(llm_query('What is it?'))\n```"

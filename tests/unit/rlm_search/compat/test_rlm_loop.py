@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rlm_search.compat.conftest import Serve
 from tests.servers.openai_server import Say
-
-pytestmark = pytest.mark.integration
+from tests.unit.rlm_search.compat.conftest import Serve
 
 LOOK = "```python\nprint(len(CONTEXT), re.findall('t.e', CONTEXT)[:1])\n```"
 

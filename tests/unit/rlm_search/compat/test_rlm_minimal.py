@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rlm_search.compat.conftest import Serve
 from tests.servers.openai_server import Say
-
-pytestmark = pytest.mark.integration
+from tests.unit.rlm_search.compat.conftest import Serve
 
 
 def generate_massive_context(num_lines: int, answer: str) -> str:

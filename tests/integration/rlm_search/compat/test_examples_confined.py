@@ -1,0 +1,37 @@
+"""The first examples of each project once more, with the model's code confined as it is for a user."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.rlm_search.compat.test_dspy_rlm import test_outputs_have_their_types_and_a_misfit_is_sent_back
+from tests.unit.rlm_search.compat.test_pyrlm_runtime import (
+    test_batches_run_whatever_parallel_says,
+    test_steps_of_a_run_that_another_started_have_kinds_of_their_own,
+    test_the_example_without_an_api_gives_the_summary,
+    test_the_quickstart_answers_over_documents,
+)
+from tests.unit.rlm_search.compat.test_rlm import (
+    test_custom_tools_are_called_by_the_name_that_they_were_given,
+    test_the_first_example_prints_powers_of_two,
+)
+from tests.unit.rlm_search.compat.test_rlm_loop import (
+    test_files_are_there_by_name,
+    test_the_anthropic_example_answers_and_sums_up,
+)
+from tests.unit.rlm_search.compat.test_rlm_minimal import test_the_needle_is_found_in_a_million_lines
+
+pytestmark = pytest.mark.integration
+
+__all__ = [
+    "test_batches_run_whatever_parallel_says",
+    "test_custom_tools_are_called_by_the_name_that_they_were_given",
+    "test_files_are_there_by_name",
+    "test_outputs_have_their_types_and_a_misfit_is_sent_back",
+    "test_steps_of_a_run_that_another_started_have_kinds_of_their_own",
+    "test_the_anthropic_example_answers_and_sums_up",
+    "test_the_example_without_an_api_gives_the_summary",
+    "test_the_first_example_prints_powers_of_two",
+    "test_the_needle_is_found_in_a_million_lines",
+    "test_the_quickstart_answers_over_documents",
+]
