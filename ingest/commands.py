@@ -225,8 +225,10 @@ def _run(
         parser = parser_options(table, options.passwords)
         local = [path for path, _ in again if not url_of(path)]
         read = roots or folders_of(local)
+        index.journal.note_links(roots)
         spool.brings_local = is_wide or bool(local and not read)
-        confinement = confinement_of(table, parser, [*read, spool.folder])
+        links = index.journal.named_links(local)
+        confinement = confinement_of(table, parser, [*read, *links, spool.folder])
         with open_pool(table, parser, confinement, options.settings, embedder) as pool:
             progress = options.progress()
             run = IngestRun(

@@ -24,7 +24,7 @@ from ingest.near_duplicates import NEAR_DUPLICATES_SCHEMA, NearDuplicates
 from ingest.readers import ALL, Reader, joined
 from ingest.types import Failure, SourceFile
 
-_VERSION = 3
+_VERSION = 4
 _UPGRADES = {3: "ALTER TABLE files ADD COLUMN formats TEXT NOT NULL DEFAULT '';"}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files(
@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS files(
   hint TEXT NOT NULL DEFAULT '', transient INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
   documents INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0, warnings TEXT NOT NULL DEFAULT '',
   seconds REAL NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS links(path BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS files_by_state ON files(state, kind);
 CREATE TABLE IF NOT EXISTS runs(
   id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, started REAL NOT NULL, seen REAL NOT NULL, ended REAL,
@@ -230,6 +231,17 @@ class Journal:
         )
         if failure.transient and failure.file and failure.file.path != failure.path:
             self.read_again(path_key(failure.file.path))
+
+    def note_links(self, paths: Iterable[Path]) -> None:
+        """The links among these paths, which somebody has named: what they lead to may be read."""
+        for path in paths:
+            if path.is_symlink():
+                self._execute("INSERT OR IGNORE INTO links(path) VALUES(?)", (path_key(path),))
+
+    def named_links(self, paths: Iterable[Path]) -> list[Path]:
+        """Those of these paths that are links and were named at some time; not links that merely lay in a folder."""
+        known = "SELECT 1 FROM links WHERE path = ?"
+        return [path for path in paths if self._execute(known, (path_key(path),)).fetchone()]
 
     def queue_again(self, kinds: Sequence[str] = ()) -> list[tuple[Path, str]]:
         """Queue failed files again, of all kinds or of these; gives path and source of each.

@@ -15,6 +15,7 @@ import pytest
 from ingest.sources import find
 from ingest.types import Confinement, Failure, Limits, ParsedFile, SourceFile
 from ingest.workers import Outcome, WorkerPool
+from retrievers.embedded import EmbeddedRetriever
 from tests.integration.ingest.corpus import environment, ingest
 from tests.integration.ingest.test_workers import a_file, family_of, is_alive, wait_until_gone
 
@@ -128,6 +129,26 @@ def test_a_retry_reads_what_was_mended_and_no_more_than_the_run_did(tmp_path: Pa
     again = report_of(tmp_path, "retry")
     assert again["files"]["read"] == 1
     assert [group["kind"] for group in again["failures"]] == ["unreadable"]
+
+
+def test_a_retry_reads_what_a_link_leads_to_that_was_named_and_no_link_beside_it(tmp_path: Path) -> None:
+    for folder in ("archive", "elsewhere"):
+        (tmp_path / folder).mkdir()
+    for name in ("named", "beside"):
+        (tmp_path / "elsewhere" / f"{name}.json").write_text('{"a": ')
+        (tmp_path / "archive" / f"{name}.json").symlink_to(tmp_path / "elsewhere" / f"{name}.json")
+    report_of(tmp_path, "archive/named.json")
+    report_of(tmp_path, "archive")
+    for name in ("named", "beside"):
+        (tmp_path / "elsewhere" / f"{name}.json").write_text(f'{{"a": "The {name} ferry leaves at nine."}}')
+
+    again = report_of(tmp_path, "retry")
+
+    assert again["files"]["read"] == 1
+    (failed,) = again["failures"]
+    assert (failed["kind"], [example["source"] for example in failed["examples"]]) == ("unreadable", ["beside.json"])
+    reader = EmbeddedRetriever(tmp_path / "i")
+    assert [reader.get(item.doc_id).content.count("named ferry") for item in reader.scan()] == [1]
 
 
 # What a worker leaves behind

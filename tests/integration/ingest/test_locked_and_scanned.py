@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.unit.ingest.parsers import papers
 pytestmark = pytest.mark.integration
 
 PAGE = papers.paper(["The ferry left at seven."])
+OFF = "pages are pictures, and `ocr` is off: `ingest retry --kind needs-ocr --ocr auto` reads them"
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
 
 
@@ -78,9 +80,10 @@ def test_a_scan_that_was_left_is_read_by_a_retry(tmp_path: Path, folder: Path) -
     first = report_of(tmp_path, folder, "--ocr", "off")
     (warning,) = first["warnings"]
     assert (warning["kind"], warning["count"], warning["pages"]) == ("needs-ocr", 2, 2)
+    assert warning["hint"] == OFF
     assert first["files"]["read"] == 2
     assert report_of(tmp_path, folder)["files"]["unchanged"] == 2
-    again = report_of(tmp_path, "retry", "--kind", "needs-ocr")
+    again = report_of(tmp_path, *re.findall(r"`ingest (.*)`", OFF)[0].split())  # as the hint says
     assert (again["files"]["read"], again["warnings"]) == (2, [])
     assert (found(tmp_path, "ferry"), found(tmp_path, "crane")) == (1, 1)
 
