@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rlm_search.models.scripted import ScriptedModel
     from rlm_search.rlm import RLM
     from rlm_search.router import Router
+    from rlm_search.session import Session
     from rlm_search.tools.pdfs import DocumentPolicy
     from rlm_search.types import Answer, CallOptions, Citation, Completion, Limits, Message, Model, Usage
 
@@ -47,6 +48,7 @@ _PUBLIC = {
     "Router": "router",
     "SandboxError": "errors",
     "ScriptedModel": "models.scripted",
+    "Session": "session",
     "Usage": "types",
 }
 
@@ -73,6 +75,7 @@ __all__ = [
     "Router",
     "SandboxError",
     "ScriptedModel",
+    "Session",
     "Usage",
 ]
 

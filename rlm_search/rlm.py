@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retrievers.protocols import RetrieverProtocol
 from retrievers.redaction import without_hosts
@@ -34,6 +34,9 @@ from rlm_search.tools.pdfs import DocumentPolicy
 from rlm_search.trace.events import AnyEvent, RunStarted
 from rlm_search.trace.trace import Listener, Trace
 from rlm_search.types import Answer, CallOptions, Limits, Model, Sandbox
+
+if TYPE_CHECKING:
+    from rlm_search.session import Kept, Session
 
 
 class RLM:
@@ -109,6 +112,7 @@ class RLM:
         run_id: str = "",
         listeners: Sequence[Listener] = (),
         cancellation: Cancellation | None = None,
+        kept: Kept | None = None,
     ) -> Answer:
         """Answer a question in a run of its own.
 
@@ -122,6 +126,7 @@ class RLM:
             run_id: how the run is called in the trace; by default a new id.
             listeners: are given the events of this run, beside those of all runs.
             cancellation: ends the run from another thread.
+            kept: what earlier questions of a `Session` left.
 
         Returns:
             The answer, whatever its status: a run that comes to nothing says so, and why.
@@ -143,8 +148,11 @@ class RLM:
             instructions=instructions,
             answer_type=None if answer_type is None else typed.answer_type(answer_type),
             context=None if context is None else Context.of(context),
+            evidence=kept.evidence if kept else None,
+            documents=kept.documents if kept else None,
+            citations=kept.citations if kept else None,
         )
-        return self._carry_out(run)
+        return self._carry_out(run, kept.sandbox if kept else None)
 
     def ask(self, question: str, text: str, *, run_id: str = "", listeners: Sequence[Listener] = ()) -> Answer:
         """Put a question and a text that is small enough to the root model, once: no code, no sandbox.
@@ -187,10 +195,20 @@ class RLM:
             return self.model
         return self.deeper_models[min(depth, len(self.deeper_models)) - 1]
 
-    def _carry_out(self, run: Run) -> Answer:
+    def session(self, *, context: Any = None) -> Session:
+        """A session for questions that build on one another; close it, or use it as a context manager."""
+        from rlm_search.session import Session
+
+        return Session(self, context=context)
+
+    def new_sandbox(self) -> Sandbox:
+        """A sandbox of the kind that runs have, not started yet."""
+        return self._sandbox()
+
+    def _carry_out(self, run: Run, sandbox: Sandbox | None = None) -> Answer:
         def work() -> Answer:
-            with closing(self._sandbox()) as sandbox:
-                return self._answered(run, sandbox)
+            with closing(self._sandbox() if sandbox is None else sandbox) as sandbox_of_run:
+                return self._answered(run, sandbox_of_run)
 
         return self._traced(run, work)
 

@@ -128,9 +128,9 @@ class Run:
 
     @property
     def has_looked(self) -> bool:
-        """Whether anything was searched or read."""
+        """Whether anything was searched or read, in this run or in the session that it belongs to."""
         with self._lock:
-            return bool(self._searches or self._reads)
+            return bool(self._searches or self._reads or (self._parent is None and self.evidence.documents()))
 
     @property
     def broken(self) -> Exception | None:
