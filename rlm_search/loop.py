@@ -32,6 +32,8 @@ _INVENTED = (
 )
 _SAME = "This step did exactly what the one before it did. Do something else, or finish with what you have."
 _FALLBACK = "Your replies led nowhere, so this code was run for you:"
+_UNREADY = {"content": "", "ready": False}
+"""What the variable `answer` is at first."""
 _STOP = ("\n<output>", "\n<error>")
 """How outputs are shown begins with these, so that a model which begins to invent one is stopped."""
 _BESIDE = (
@@ -84,7 +86,7 @@ class Loop:
             SandboxError: the sandbox is broken.
             RetrieverError: nothing could be searched, or nothing read, and the model found nothing.
         """
-        self._repl.start(self._functions, {"answer": {"content": "", "ready": False}, "notes": []})
+        self._repl.start(self._functions, {"answer": dict(_UNREADY), "notes": []})
         while True:
             self._begin_step()
             completion = self._ask()
@@ -198,6 +200,8 @@ class Loop:
         """The variable whose value is the answer once it is set."""
         name = self._policy.gates.auto_finalize_var
         value = self._plain(name) if name else None
+        if isinstance(value, dict) and value.keys() == _UNREADY.keys():
+            return None  # the form that every session begins with, or a model that fills it in
         if value is None or not self._policy.gates.takes(as_text(value)):
             return None
         return Finish(text=as_text(value), value=value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from retrievers import plugins
@@ -43,9 +43,12 @@ class AnyLlmModel:
     Args:
         spec: `bedrock:MODEL`, `vertexai:MODEL`, or any provider of the library.
         settings: `base_url`, temperature, time-outs.
+        client_arguments: what the provider's own library is given beside, such as `region_name`.
     """
 
-    def __init__(self, spec: str, *, settings: ModelSettings | None = None) -> None:
+    def __init__(
+        self, spec: str, *, settings: ModelSettings | None = None, client_arguments: Mapping[str, Any] | None = None
+    ) -> None:
         provider, _, model = spec.partition(":")
         if not model:
             raise ConfigError(f"`{spec}` names no model", hint="such as bedrock:amazon.nova-pro-v1:0")
@@ -55,7 +58,7 @@ class AnyLlmModel:
         self.facts = known_facts(provider, model)
         address = self._settings.base_url or f"any-llm://{provider}"
         self.provider = Provider(name=provider, title=f"{provider} by any-llm", base_url=address)
-        self._client = self._opened(provider)
+        self._client = self._opened(provider, client_arguments or {})
         self._dialect = ChatCompletions()
         self._refused: frozenset[str] = frozenset(self.facts.refuses)
 
@@ -90,11 +93,11 @@ class AnyLlmModel:
                     raise as_error(refusal, self.provider, self.model) from None
                 self._refused |= {refused[0]}
 
-    def _opened(self, provider: str) -> Any:
+    def _opened(self, provider: str, arguments: Mapping[str, Any]) -> Any:
         library = plugins.require("any_llm", extra="any-llm", purpose=f"the provider `{provider}`")
         address = self._settings.base_url or None
         try:
-            return library.AnyLLM.create(provider, api_base=address, unified_exceptions=True)
+            return library.AnyLLM.create(provider, api_base=address, unified_exceptions=True, **arguments)
         except ImportError:
             raise ConfigError(
                 f"the library of the provider `{provider}` is not installed: pip install 'any-llm-sdk[{provider}]'"

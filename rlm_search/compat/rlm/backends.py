@@ -7,6 +7,9 @@ from typing import Any
 
 from rlm_search.compat.opening import opened
 from rlm_search.errors import ConfigError
+from rlm_search.models.any_llm import AnyLlmModel
+from rlm_search.models.retrying import RetryingModel
+from rlm_search.models.settings import ModelSettings
 from rlm_search.types import Model
 
 _NAMES = {"azure_openai": "azure"}
@@ -20,6 +23,7 @@ _TAKEN = {
     "timeout": "total_seconds",
 }
 _OF_RUNS = ("max_root_tokens", "max_sub_tokens", "max_tokens", "max_budget", "max_timeout", "max_iterations")
+_OF_AWS = ("region_name", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile_name")
 
 
 def model_of(backend: str, arguments: Mapping[str, Any] | None) -> Model:
@@ -31,6 +35,8 @@ def model_of(backend: str, arguments: Mapping[str, Any] | None) -> Model:
     given = {name: value for name, value in (arguments or {}).items() if value is not None}
     name = str(given.pop("model_name", given.pop("azure_deployment", "")))
     version = given.pop("api_version", "")
+    if backend == "bedrock" and any(argument in _OF_AWS for argument in given):
+        return _bedrock(name, given)
     for argument in given:
         if argument in _OF_RUNS:
             raise ConfigError(
@@ -46,4 +52,15 @@ def model_of(backend: str, arguments: Mapping[str, Any] | None) -> Model:
         f"{provider}:{name}" if name else provider,
         environment={"AZURE_OPENAI_API_VERSION": version} if version else None,
         **{_TAKEN[argument]: value for argument, value in given.items()},
+    )
+
+
+def _bedrock(name: str, given: dict[str, Any]) -> Model:
+    """A model of Bedrock with a region or credentials of its own; whatever else is given is refused as elsewhere."""
+    arguments = {argument: given.pop(argument) for argument in _OF_AWS if argument in given}
+    if given:
+        raise ConfigError(f"the backend bedrock takes no `{next(iter(given))}`", hint=f"there are {', '.join(_OF_AWS)}")
+    settings = ModelSettings()
+    return RetryingModel(
+        AnyLlmModel(f"bedrock:{name}", settings=settings, client_arguments=arguments), settings.retry_seconds
     )

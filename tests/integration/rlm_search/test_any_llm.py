@@ -140,3 +140,29 @@ def test_bedrock_is_asked_with_a_signed_request(bedrock: tuple[str, list[dict[st
     assert requests[0]["signed"]
     assert "nova-pro" in requests[0]["path"]
     assert requests[0]["inferenceConfig"]["maxTokens"] == 9
+
+
+def test_the_bedrock_example_of_rlm_runs_but_for_its_import_line(
+    bedrock: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, requests = bedrock
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", address)
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    from rlm_search.compat.rlm import RLM, NoAnswerError
+
+    rlm = RLM(
+        backend="bedrock",
+        backend_kwargs={
+            "model_name": "us.anthropic.claude-3-5-sonnet-20241022-v2:0",
+            "region_name": "us-east-1",
+            # Optional: aws_access_key_id, aws_secret_access_key
+        },
+        environment="local",
+    )
+
+    with pytest.raises(NoAnswerError, match="without code or an answer"):  # the server says one thing only
+        rlm.completion("Is it?")
+    assert "claude-3-5-sonnet" in requests[0]["path"]
+    assert requests[0]["signed"]

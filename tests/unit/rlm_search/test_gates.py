@@ -115,6 +115,11 @@ def test_the_variable_that_was_agreed_on_ends_the_run_once_it_is_an_answer(tell:
     assert "`result`" in told.model.asked[0].messages[0].content
 
 
+def test_the_variable_that_was_agreed_on_may_be_called_answer(tell: Tell) -> None:
+    told = tell(SEARCH, "\nx = 1", "\nanswer = '32 knots'", gates=Gates(auto_finalize_var="answer"))
+    assert (told.answer.text, told.answer.steps) == ("32 knots", 3)
+
+
 def test_submit_takes_one_answer(tell: Tell) -> None:
     told = tell(SEARCH, "\nSUBMIT('a', 'b')", "\nSUBMIT('32')")
     assert "give one answer" in told.shown

@@ -393,3 +393,64 @@ def test_rerankers_and_rewriters_ask_their_adapter() -> None:
     ]
     assert union_pool([docs[:2], docs[1:]]) == docs
     assert (ndcg_at_k(["a"], {"a": 1}), recall_at_k(["b"], {"a": 1})) == (1.0, 0.0)
+
+
+def test_adapters_for_local_servers_and_any_endpoint_ask_there(serve: Serve) -> None:
+    server = serve("one", "two")
+    elsewhere = serve("never asked")
+
+    from rlm_search.compat.pyrlm_runtime.adapters import OpenAICompatAdapter
+
+    for model, said in (("llama3", "one"), ("my-model", "two")):
+        adapter = OpenAICompatAdapter(
+            model=model,
+            base_url=server.base_url,
+        )
+        assert adapter.complete([{"role": "user", "content": "hi"}], max_tokens=9).text == said
+
+    assert [body["model"] for body in server.completions] == ["llama3", "my-model"]
+    assert elsewhere.requests == []
+
+
+def test_an_azure_endpoint_with_a_path_is_a_server_of_openais_protocol(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve("yes")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "sk-azure")
+    monkeypatch.setenv("OPENAI_ENDPOINT", f"{server.base_url}/")
+
+    from rlm_search.compat.pyrlm_runtime.adapters import AzureOpenAIAdapter
+
+    said = AzureOpenAIAdapter(model="gpt-5.1").complete([{"role": "user", "content": "hi"}])
+
+    assert (said.text, said.usage.total_tokens) == ("yes", 18)
+    assert server.requests[0].path == "/v1/chat/completions"
+    assert server.requests[0].headers["api-key"] == "sk-azure"
+
+
+def test_a_history_of_its_own_length_and_tools_of_ones_own_are_taken() -> None:
+    from rlm_search.compat.pyrlm_runtime import RLM, Context
+    from rlm_search.compat.pyrlm_runtime.adapters import FakeAdapter
+
+    adapter = FakeAdapter(script=["print('x' * 7_000)"] * 4 + ["answer = price('tea') + stock()", "FINAL_VAR: answer"])
+    rlm = RLM(
+        adapter=adapter,
+        conversation_history=True,  # Default
+        max_history_tokens=4000,  # Optional token budget (0=unlimited)
+        loop_collapse_limit=None,
+        doc_tools={"price": lambda item: len(item)},
+        repl_extensions=lambda rlm, repl, retriever, log: {"stock": lambda: 4},
+    )
+
+    assert rlm.run("?", Context.from_text("text"))[0] == "7"
+    assert len("".join(turn["content"] for turn in adapter.call_log[-1])) < 4 * 7_000
+    assert adapter.call_log[-1][1]["content"].startswith(adapter.call_log[0][1]["content"])
+
+
+def test_a_variable_that_is_set_finishes_where_it_is_named() -> None:
+    from rlm_search.compat.pyrlm_runtime import RLM, Context
+    from rlm_search.compat.pyrlm_runtime.adapters import FakeAdapter
+
+    rlm = RLM(FakeAdapter(script=["x = 1", "answer = extract_after('key: ')"]), auto_finalize_var="answer")
+
+    assert rlm.run("?", Context.from_text("the key: 77"))[0] == "77"
