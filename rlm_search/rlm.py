@@ -94,7 +94,7 @@ class RLM:
         self._approval = approval or Approval()
         self._listeners = tuple(listeners)
         self._require_citations = require_citations
-        self._gates = gates or Gates()
+        self.gates = gates or Gates()
         self._tools = check_tools(tools)
         self._cell_seconds = cell_seconds
         self._output_characters = output_characters
@@ -263,7 +263,7 @@ class RLM:
             model=root,
             repl=Repl(run, sandbox, cell_seconds=self._cell_seconds, output_characters=self._output_characters),
             functions=offered(run, delegate, tools=self._tools, rerankers=self._rerankers, doc_tools=self._doc_tools),
-            policy=Policy(gates=self._gates, require_citations=self._require_citations),
+            policy=Policy(gates=self.gates, require_citations=self._require_citations),
             history=self._history,
         )
 

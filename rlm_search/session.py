@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 _TURNS_TOLD = 10
 _CHARACTERS_TOLD = 2_000
-_ALWAYS_NEW = "answer"
-"""The variable by which a model may finish: each question has its own."""
+_ANSWER = "answer"
 
 
 class Session:
@@ -84,17 +83,21 @@ class Kept:
     """What runs of one session share."""
 
     def __init__(self, rlm: RLM) -> None:
-        self.sandbox = KeptSandbox(rlm.new_sandbox)
+        self.sandbox = KeptSandbox(rlm.new_sandbox, rlm.gates.auto_finalize_var)
         self.evidence = Evidence()
         self.documents = Documents(rlm.retriever) if rlm.retriever is not None else None
         self.citations = Citations(self.documents, self.evidence) if self.documents is not None else None
 
 
 class KeptSandbox:
-    """A sandbox that outlasts a run: started again, it has new functions and its old variables. `end` closes it."""
+    """A sandbox that outlasts a run: started again, it has new functions and its old variables. `end` closes it.
 
-    def __init__(self, make: Callable[[], Sandbox]) -> None:
+    The variables by which a question may be finished, `answer` and `finishing`, are new for each.
+    """
+
+    def __init__(self, make: Callable[[], Sandbox], finishing: str = "") -> None:
         self._make = make
+        self._finishing = finishing
         self._inner: Sandbox | None = None
         self._functions: Mapping[str, Callable[..., Any]] = {}
 
@@ -103,8 +106,10 @@ class KeptSandbox:
         self._functions = functions
         given = variables or {}
         if self._inner is not None:
-            if _ALWAYS_NEW in given:
-                self._inner.set(_ALWAYS_NEW, given[_ALWAYS_NEW])
+            if self._finishing:
+                self._inner.set(self._finishing, None)
+            if _ANSWER in given:
+                self._inner.set(_ANSWER, given[_ANSWER])
             return
         self._inner = self._make()
         self._inner.start({name: self._leading_to(name, function) for name, function in functions.items()}, given)

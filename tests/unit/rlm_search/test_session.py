@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from rlm_search import RLM, Answer, Limits, ScriptedModel
+import pytest
+
+from rlm_search import RLM, Answer, Gates, Limits, ScriptedModel
 from rlm_search.testing import InProcessSandbox, MemoryRetriever
 from rlm_search.trace.events import AnyEvent
 from tests.unit.rlm_search.conftest import python
@@ -76,6 +78,16 @@ def test_an_answer_that_was_set_before_does_not_finish_the_next_question() -> No
     with rlm.session() as session:
         assert [session.run("?").text for _ in range(2)] == ["first", "second."]
     assert "False" in model.asked[-1].prompt
+
+
+@pytest.mark.parametrize("name", ["result", "answer"])
+def test_a_variable_that_finished_one_question_does_not_finish_the_next(name: str) -> None:
+    rlm, _ = asked(
+        None, python(f"{name} = 'one'"), python("x = 1"), python(f"{name} = 'two'"), gates=Gates(auto_finalize_var=name)
+    )
+
+    with rlm.session() as session:
+        assert [session.run("?").text for _ in range(2)] == ["one", "two"]
 
 
 def test_a_context_is_there_for_all_questions() -> None:
