@@ -59,10 +59,6 @@ class Store:
         else:
             self._ask("POST", f"/upload/storage/v1/b/{bucket}/o?uploadType=media&name={quote(name, safe='')}", content)
 
-    def remove(self, bucket: str, name: str) -> None:
-        path = f"/{bucket}/{name}" if self.scheme == "s3" else f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
-        self._ask("DELETE", path)
-
     def fetched(self) -> int:
         """How often the content of an object was asked for."""
         return len(FETCHED.findall(self.log.read_text()))
@@ -127,7 +123,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 def report_of(home: Path, store: Store, *arguments: str) -> dict[str, Any]:
-    words = ("--index", "i", "--embedder", "none", "--json")
+    words = ("--index", "i", "--embedder", "none", "--json", "--quiet")  # a slow run tells its progress
     done = ingest(home, *arguments, *words, more=store.environment)
     assert done.stderr == ""  # what the libraries log is not for users
     report: dict[str, Any] = json.loads(done.stdout)
@@ -142,7 +138,7 @@ def indexed(home: Path) -> dict[str, str]:
     }
 
 
-def test_a_bucket_is_read_once_and_then_where_it_changes(store: Store, tmp_path: Path) -> None:
+def test_a_bucket_is_read_once_and_then_where_it_changes_and_forgotten_by_url(store: Store, tmp_path: Path) -> None:
     url = f"{store.scheme}://bucket/in"
     store.make("bucket")
     store.put("bucket", "in/a.txt", b"The crane.")
@@ -164,6 +160,13 @@ def test_a_bucket_is_read_once_and_then_where_it_changes(store: Store, tmp_path:
     assert (third["files"]["read"], third["files"]["unchanged"]) == (1, 2)
     assert indexed(tmp_path)[f"{url}/a.txt"] == "The other crane."
 
+    refused = ingest(
+        tmp_path, url, "--sync", "--index", "i", "--embedder", "none", "--quiet", code=2, more=store.environment
+    )
+    assert refused.stderr.startswith("error: --sync and --watch are for files and folders, not for patterns, URLs")
+    ingest(tmp_path, "forget", f"{url}/sub/b.md", "--index", "i")
+    assert set(indexed(tmp_path)) == {f"{url}/a.txt", f"{url}/sub/c.txt"}
+
 
 def test_a_pattern_in_a_bucket_finds_what_it_names(store: Store, tmp_path: Path) -> None:
     store.make("bucket")
@@ -176,7 +179,7 @@ def test_a_pattern_in_a_bucket_finds_what_it_names(store: Store, tmp_path: Path)
 
 def test_a_bucket_that_is_missing_is_one_line(store: Store, tmp_path: Path) -> None:
     url = f"{store.scheme}://no-such-bucket/in"
-    done = ingest(tmp_path, url, "--embedder", "none", code=2, more=store.environment)
+    done = ingest(tmp_path, url, "--embedder", "none", "--quiet", code=2, more=store.environment)
     assert done.stderr == f"error: {url} cannot be read: there is no such file\nhint: check the URL\n"
 
 
@@ -188,14 +191,14 @@ def test_a_key_that_is_refused_and_one_that_is_missing_are_one_line_each(tmp_pat
         store.make("bucket")
         store.put("bucket", "a.txt", b"The crane.")
         store.demand_credentials()
-        refused = ingest(tmp_path, "s3://bucket", "--embedder", "none", code=2, more=store.environment)
+        refused = ingest(tmp_path, "s3://bucket", "--embedder", "none", "--quiet", code=2, more=store.environment)
         nowhere = {
             "AWS_SHARED_CREDENTIALS_FILE": "none",
             "AWS_CONFIG_FILE": "none",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         keyless = {**store.environment, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", **nowhere}
-        missing = ingest(tmp_path, "s3://bucket", "--embedder", "none", code=2, more=keyless)
+        missing = ingest(tmp_path, "s3://bucket", "--embedder", "none", "--quiet", code=2, more=keyless)
     assert refused.stderr == REFUSED.format("s3", "access is denied")
     assert missing.stderr == REFUSED.format("s3", "there are no credentials that it can use (NoCredentialsError)")
     assert SECRET not in refused.stdout + refused.stderr
@@ -222,7 +225,7 @@ def test_google_s_refusal_is_one_line(tmp_path: Path) -> None:
         thread.start()
         try:
             environment = {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{server.server_port}"}
-            done = ingest(tmp_path, "gs://bucket", "--embedder", "none", code=2, more=environment)
+            done = ingest(tmp_path, "gs://bucket", "--embedder", "none", "--quiet", code=2, more=environment)
         finally:
             server.shutdown()
             thread.join()
