@@ -17,7 +17,10 @@ from retrievers.embedded.vectors import Rows, VectorMap, quantise
 from retrievers.types import Vector
 
 BLOCK: Final = 4096
-"""Rows a step: memory is bounded, and other threads have their turn between steps."""
+"""Rows that are gathered in a step: they stay in the processor's cache."""
+
+RUN: Final = 16_384
+"""Rows in a step where all are scanned as they lie: other threads have their turn between steps."""
 
 EXTRA: Final = 64
 FACTOR: Final = 4
@@ -60,8 +63,9 @@ def _candidates(vectors: VectorMap, query: Vector, limit: int, allowed: Rows | N
     asked, asked_scale = quantise(query[None, :])
     best = _Best(limit)
     live = vectors.live if allowed is None else None
-    for begin in range(0, total, BLOCK):
-        end = min(begin + BLOCK, total)
+    step = RUN if allowed is None else BLOCK
+    for begin in range(0, total, step):
+        end = min(begin + step, total)
         rows: slice | Rows = slice(begin, end) if allowed is None else allowed[begin:end]
         products = np.asarray(simsimd.cdist(asked, vectors.i8[rows], metric="dot"))[0]
         scores = products.astype(np.float32) * vectors.scale[rows] * asked_scale
