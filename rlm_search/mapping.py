@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import Lock
-from typing import Any
+from typing import Any, TypedDict
 
 from rlm_search.errors import ConfigError
-from rlm_search.typed import AnswerType, Misfit, answer_type
+from rlm_search.typed import AnswerType, Misfit, answer_type, has_patterns
 
 _KEPT = 200_000
 _TYPES = {
@@ -26,6 +26,7 @@ _TYPES = {
     "list": "array",
     "array": "array",
 }
+_PYTHON: Mapping[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list}
 _RULE = (
     "Answer about this document alone. Reply with nothing but JSON that fits this schema; null where the document "
     "does not say.\n{schema}"
@@ -103,8 +104,13 @@ def schema_of(schema: Mapping[str, Any] | None) -> AnswerType | None:
     if not schema:
         return None
     if all(isinstance(kind, str) and kind in _TYPES for kind in schema.values()) and schema.get("type") != "object":
-        fields = {name: {"type": [_TYPES[kind], "null"]} for name, kind in schema.items()}
-        return answer_type({"type": "object", "properties": fields, "required": list(fields)})
+        kinds = {name: _TYPES[kind] for name, kind in schema.items()}
+        row: Any = TypedDict("row", {name: _PYTHON[kind] | None for name, kind in kinds.items()})  # type: ignore[misc]
+        fields = {name: {"type": [kind, "null"]} for name, kind in kinds.items()}
+        told = {"type": "object", "properties": fields, "required": list(fields)}
+        return AnswerType(told, answer_type(row).make)
+    if has_patterns(schema):
+        raise ConfigError("a schema may hold no `pattern` here; check the text in Python")
     if not {"type", "properties", "enum", "anyOf", "oneOf", "allOf", "$ref", "const"} & schema.keys():
         raise ConfigError(f"schema is a JSON schema, or names fields by type ({', '.join(_TYPES)})")
     return answer_type(schema)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from retrievers import plugins
 from rlm_search.errors import ConfigError
 
 _SHOWN = 1_000
@@ -94,22 +95,40 @@ def plain(value: Any) -> Any:
 
 
 def _of_schema(schema: Mapping[str, Any]) -> AnswerType:
-    import jsonschema
-
-    validator = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    """By jsonschema, which is given nothing to fetch: a reference leads within the schema, or nowhere."""
+    jsonschema = plugins.require("jsonschema", extra="schemas", purpose="an answer that fits a JSON schema")
+    referencing = plugins.require("referencing", extra="schemas", purpose="an answer that fits a JSON schema")
+    given = dict(schema)
+    validator = jsonschema.validators.validator_for(given, default=jsonschema.Draft202012Validator)
     try:
-        validator.check_schema(dict(schema))
-    except jsonschema.SchemaError as error:
-        raise ConfigError(f"the JSON schema of the answer is none: {error.message}") from None
-    checking = validator(dict(schema))
+        validator.check_schema(given)
+        checking = validator(given, registry=referencing.Registry())
+    except (jsonschema.SchemaError, RecursionError) as error:
+        raise ConfigError(f"the JSON schema of the answer is none: {_cut(str(error).splitlines()[0], 200)}") from None
 
     def make(data: Any) -> Any:
-        problems = [f"{e.json_path}: {_cut(e.message, 200)}" for e in _first(checking.iter_errors(data))]
+        try:
+            problems = [f"{e.json_path}: {_cut(e.message, 200)}" for e in _first(checking.iter_errors(data))]
+        except (referencing.exceptions.Unresolvable, re.error, RecursionError) as error:
+            raise Misfit(f"the schema cannot be followed: {_cut(str(error), 200)}") from None
         if problems:
             raise Misfit("; ".join(problems))
         return data
 
     return AnswerType(schema, make)
+
+
+def has_patterns(schema: Any) -> bool:
+    """Whether a JSON schema holds regular expressions, which can take forever: not to be believed from a model."""
+    if isinstance(schema, list):
+        return any(map(has_patterns, schema))
+    if not isinstance(schema, Mapping):
+        return False
+    return (
+        isinstance(schema.get("pattern"), str)
+        or "patternProperties" in schema
+        or any(map(has_patterns, schema.values()))
+    )
 
 
 def _first(errors: Any) -> list[Any]:

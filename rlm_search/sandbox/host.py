@@ -151,6 +151,7 @@ class Session:
             self.in_cell = False
         self.ran = done
         if done.threads:
+            self.usable = False
             raise SessionEnded("killed", f"{done.threads} background threads were left running, which is not allowed")
         if self._stop is not None:
             raise self._stop

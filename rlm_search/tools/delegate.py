@@ -14,7 +14,7 @@ from rlm_search.context import Context
 from rlm_search.errors import ConfigError, ContextTooLong, ModelError, ModelRejected
 from rlm_search.estimates import Approval, estimate_calls
 from rlm_search.run import Run, ToolError
-from rlm_search.typed import AnswerType, Misfit, answer_type, json_in
+from rlm_search.typed import AnswerType, Misfit, answer_type, has_patterns, json_in
 from rlm_search.types import CallOptions, Message, Model
 
 MAX_PROMPTS = 1_000
@@ -319,6 +319,8 @@ def _with_text(prompt: str, text: str) -> str:
 
 
 def _answer_type(function: str, schema: dict[str, Any] | None) -> AnswerType | None:
+    if has_patterns(schema):
+        raise ToolError(f"{function}: a schema may hold no `pattern` here; check the text in Python")
     try:
         return None if schema is None else answer_type(schema)
     except ConfigError as error:

@@ -109,7 +109,7 @@ def test_members_are_documents_and_failures_of_their_own(tmp_path: Path) -> None
     report = report_of(tmp_path, folder, code=4)
 
     assert report["files"]["read"] == 2
-    assert report["members"] == {"documents": 1, "unsupported": 1, "failed": 1}
+    assert report["members"] == {"documents": 1, "unsupported": 1, "failed": 1, "left_out": 0}
     assert report["formats"]["txt"]["documents"] == 2
     assert failures_of(tmp_path) == {"m.eml!/all.zip!/bad.pdf": "broken"}
     assert report["holds"]["documents"] == 2

@@ -321,7 +321,7 @@ def test_objects_that_break_when_looked_at_cost_no_session(sandbox: ConfinedSand
         "bad, many = Bad(a=1), ['x' * 10_000_000] * 90",
     )
     assert sandbox.variables()["bad"] == "Bad of 1: (its repr raises ValueError)"
-    assert "raises MemoryError" in sandbox.variables()["many"]
+    assert sandbox.variables()["many"].startswith("list of 90: ['xxx")  # nobody writes out a gigabyte for it
     with pytest.raises(ValueError, match="SystemExit"):
         sandbox.get("bad")
     assert run(sandbox, "len(bad)") == "1\n"

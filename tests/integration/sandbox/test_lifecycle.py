@@ -257,7 +257,7 @@ def test_a_worker_that_cannot_start_is_a_sandbox_error(monkeypatch: pytest.Monke
         begin_and_run()
     assert "with an empty environment: exit code 1" in caught.value.hint
     sandbox.close()
-    assert descriptors() == before
+    assert descriptors() <= before + 1  # the socket to the process that workers are forked from, which is replaced
 
 
 UNLIMITED = """#!{python}
