@@ -130,6 +130,7 @@ class Cells:
     ) -> None:
         self._namespace, self._output, self._clock, self._rebind = namespace, output, clock, rebind
         self._count = 0
+        self._tracing = sys.gettrace(), sys.getprofile()
 
     def run(self, code: str, seconds: float) -> dict[str, Any]:
         """Run one cell for at most `seconds`; returns the fields of the frame that reports it."""
@@ -140,7 +141,7 @@ class Cells:
         self._output.clear()
         capture(self._output)
         ended, error = self._guarded(code, name, seconds)
-        _put_right()
+        _put_right(*self._tracing)
         for taken in self._rebind():
             self._output.write(f"note: {taken} is a function of this session; what you assigned to it is not kept\n")
         return {
@@ -210,11 +211,11 @@ _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _COROUTINE = 0x80  # inspect.CO_COROUTINE: the cell awaits at its top level
 
 
-def _put_right() -> None:
-    """Undo what would spoil the next cell, and our own work before that."""
+def _put_right(trace: Any, profile: Any) -> None:
+    """Undo what would spoil the next cell, and our own work before that; back to what was there before the first."""
     sys.setrecursionlimit(_RECURSION_LIMIT)
-    sys.settrace(None)
-    sys.setprofile(None)
+    sys.settrace(trace)
+    sys.setprofile(profile)
     gc.enable()
 
 
