@@ -94,9 +94,8 @@ def monty(names: Mapping[str, Any], seconds: float) -> Run:
 EXECUTORS = {"pyrlm python": pyrlm_python, "pyrlm monty": pyrlm_monty, "rlms local": rlms_local, "monty": monty}
 
 
-def functions(canary: str) -> dict[str, Callable[..., Any]]:
-    """What the attacking cells may call."""
-    kept: dict[str, Any] = {"kept": [1]}
+def functions(canary: str, kept: dict[str, Any]) -> dict[str, Callable[..., Any]]:
+    """What the attacking cells may call; `kept` is a value of the host's that one of them gives away."""
 
     def echo(value: Any) -> Any:
         return value
@@ -126,7 +125,7 @@ def attacked(make: Callable[..., Run], given: Mapping[str, Any], attack: Mapping
             os.dup2(nothing, standard)
         sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        run = make(functions(given["canary"]), attack["seconds"])
+        run = make(functions(given["canary"], {"kept": [1]}), attack["seconds"])
         for piece in given["prelude"]:
             run(piece)
         before = "" if run("win.__name__").count("Error") == 0 else f"{given['prelude'][0]}\n{given['prelude'][-1]}\n"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.peers_sandbox import functions
 from confinement.allowed import ALLOWED
 
 PRELUDE = '''
@@ -126,22 +127,7 @@ class Arena:
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The host functions that are offered to the attacking cells."""
-        canary, kept = self.canary, self._kept
-
-        def echo(value: Any) -> Any:
-            return value
-
-        def search(query: str, top_k: int = 10) -> list[dict[str, Any]]:
-            return [{"doc_id": "d", "query": query, "rank": n} for n in range(max(0, min(top_k, 3)))]
-
-        def shared(options: dict[str, Any]) -> dict[str, Any]:
-            kept.update({str(key)[:20]: value for key, value in options.items() if key == "a"})
-            return kept
-
-        def secretive(n: int = 0) -> int:
-            return n + len(canary)
-
-        return {"echo": echo, "search": search, "shared": shared, "secretive": secretive}
+        return functions(self.canary, self._kept)
 
     def reached(self, output: str) -> list[str]:
         """What an attack has got hold of; nothing, where it was contained."""
