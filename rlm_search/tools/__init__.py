@@ -43,7 +43,7 @@ UNTOLD = frozenset(
         "es_get_text",
         "es_list_logical_doc_ids",
     }
-    | {"SUBMIT", "llm_query_batch", "llm_query_batched", "llm_query_records", "rlm_query_batched", "pick_first_answer"}
+    | {"llm_query_batch", "llm_query_batched", "llm_query_records", "rlm_query_batched", "pick_first_answer"}
     | {"ask", "ask_chunk", "ask_chunks", "ask_chunked", "ask_chunks_first", "llm_batch_json"}
 )
 """Other names of what the prompt tells already, for models that know these."""

@@ -55,17 +55,9 @@ class SearchTools:
         multi_query: bool | int = 0,
     ) -> Hits:
         """Search by words (BM25); "quoted phrases" stay together."""
-        asked = self._ask(
-            "es_search",
-            self._retriever.search,
-            query,
-            top_k,
-            filters,
-            multi_query,
-            rerank,
-            _depth(top_k, deduplicate_by_doc, rerank),
+        return self._best(
+            "es_search", self._retriever.search, query, top_k, filters, deduplicate_by_doc, rerank, multi_query
         )
-        return self._given_best(asked, by_document=deduplicate_by_doc)
 
     def es_vector_search(
         self,
@@ -77,18 +69,16 @@ class SearchTools:
         multi_query: bool | int = 0,
     ) -> Hits:
         """Search by meaning; good where the documents use other words than you."""
-        search = self._retriever.vector_search
-        asked = self._ask(
+        return self._best(
             "es_vector_search",
-            search,
+            self._retriever.vector_search,
             query,
             top_k,
             filters,
-            multi_query,
+            deduplicate_by_doc,
             rerank,
-            _depth(top_k, deduplicate_by_doc, rerank),
+            multi_query,
         )
-        return self._given_best(asked, by_document=deduplicate_by_doc)
 
     def es_hybrid_search(
         self,
@@ -100,17 +90,9 @@ class SearchTools:
         multi_query: bool | int = 0,
     ) -> Hits:
         """Search by words and meaning: the best first try. rerank=True, multi_query=True find more, by sub-calls."""
-        asked = self._ask(
-            "es_hybrid_search",
-            self._hybrid,
-            query,
-            top_k,
-            filters,
-            multi_query,
-            rerank,
-            _depth(top_k, deduplicate_by_doc, rerank),
+        return self._best(
+            "es_hybrid_search", self._hybrid, query, top_k, filters, deduplicate_by_doc, rerank, multi_query
         )
-        return self._given_best(asked, by_document=deduplicate_by_doc)
 
     def es_hybrid_doc_search(
         self,
@@ -137,6 +119,22 @@ class SearchTools:
             if not found.hits:
                 self._documents.whole(logical_doc_id)  # a document that is not there is told
         return self._given(found.hits)
+
+    def _best(
+        self,
+        name: str,
+        search: _Search,
+        query: str,
+        top_k: int,
+        filters: dict[str, Any] | None,
+        by_document: bool,
+        rerank: bool | str,
+        multi_query: bool | int,
+    ) -> Hits:
+        """What each of the three searches does, with a search of its own."""
+        depth = _depth(top_k, by_document, rerank)
+        asked = self._ask(name, search, query, top_k, filters, multi_query, rerank, depth)
+        return self._given_best(asked, by_document=by_document)
 
     @property
     def _hybrid(self) -> _Search:
