@@ -71,8 +71,9 @@ class Repl:
             self._run.trace.emit(CellFinished(stdout="", shown="", error=type(error).__name__, ended="raised"))
             raise
         shown = observed(execution, self._output_characters)
+        changes = self._changes() if execution.ended in ("ok", "raised") else ""  # else the session may be lost
         if execution.ended == "ok" and not execution.stdout.strip():
-            shown = f"{shown}{self._changes()}"
+            shown = f"{shown}{changes}"
         if self._run.pending.shows_variables:
             shown = f"{shown}\n{self.variables()}"
         self._run.trace.emit(
@@ -95,7 +96,7 @@ class Repl:
         return "Variables:\n" + (_lines(self._listing()) or "(none)")
 
     def _changes(self) -> str:
-        """What a cell that printed nothing has assigned."""
+        """What a cell has assigned, to be told where it printed nothing."""
         before, self._listed = self._listed, self._listing()
         changed = {name: about for name, about in self._listed.items() if before.get(name) != about}
         return f"\nIt assigned:\n{_lines(changed)}" if changed else ""

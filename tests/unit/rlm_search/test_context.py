@@ -180,3 +180,11 @@ def test_a_silent_cell_is_answered_with_what_it_assigned(tell: Tell) -> None:
     assert "second" in shown[1]
     assert "first" not in shown[1]
     assert "first: int: 3" in shown[2]
+
+
+def test_a_silent_cell_is_not_credited_with_what_cells_before_it_assigned(tell: Tell) -> None:
+    told = tell("\nnoisy = 1\nprint(noisy)", "\nbroken = 1\n1/0", "\nsilent = 2", "\nFINAL('x')", retriever=None)
+    shown = [m.content for m in told.model.asked[-1].messages[2:] if m.role == "user"]
+    assert "silent: int: 2" in shown[2]
+    assert "noisy" not in shown[2]
+    assert "broken" not in shown[2]
