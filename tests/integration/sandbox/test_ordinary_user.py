@@ -46,7 +46,7 @@ def copied(home: Path) -> Path:
     shutil.copy(os.path.realpath(sys.executable), python)
     for shared in Path(sys.base_prefix, "lib").glob("libpython*.so*"):
         shutil.copy(shared, home / "lib")
-    for package in ("confinement", "retrievers", "rlm_search", "tests/integration/sandbox"):
+    for package in ("confinement", "retrievers", "rlm_search", "tests/integration/sandbox", "bench"):
         shutil.copytree(ROOT / package, home / "src" / package, ignore=shutil.ignore_patterns("__pycache__"))
     installed = Path(sysconfig.get_path("purelib"))
     shutil.copytree(installed, home / "site", ignore=_all_but(NEEDED))
