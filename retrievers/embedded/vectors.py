@@ -2,6 +2,7 @@
 
     G.i8     int8 rows, scanned            G.scale  float32, what an int8 row is multiplied with
     G.f16    float16 rows, exact           G.doc    uint32, number of the document
+    G.sign   bits, which values of an int8 row are above 0: screened before the scan of a big index
     G.lang   uint16, language of the document (`rows.language_code`)
     G.span   uint32 x 4: ordinal of the chunk, number of its unit, start, end
     G.dead   uint32, numbers of documents whose rows are dead
@@ -32,8 +33,11 @@ Rows: TypeAlias = npt.NDArray[np.intp]
 ORDINAL, UNIT, START, END = range(4)
 """Columns of `spans`."""
 
+_BLOCK: Final = 16_384
+
 COLUMNS: Final[dict[str, tuple[type[np.generic], int]]] = {
     "i8": (np.int8, 0),  # 0: as wide as the vectors
+    "sign": (np.uint8, 0),  # eight to a byte
     "f16": (np.float16, 0),
     "scale": (np.float32, 1),
     "doc": (np.uint32, 1),
@@ -46,16 +50,24 @@ def _path(folder: Path, generation: int, column: str) -> Path:
     return folder / f"{generation:06d}.{column}"
 
 
+def _width(column: str, dimensions: int) -> int:
+    wide = -(-dimensions // 8) if column == "sign" else dimensions
+    return COLUMNS[column][1] or wide
+
+
 def _row_bytes(column: str, dimensions: int) -> int:
-    kind, width = COLUMNS[column]
-    return np.dtype(kind).itemsize * (width or dimensions)
+    return np.dtype(COLUMNS[column][0]).itemsize * _width(column, dimensions)
 
 
 @dataclass(frozen=True)
 class VectorMap:
-    """The committed rows of one generation, mapped for reading. Arrays have one row a chunk, dead ones included."""
+    """The committed rows of one generation, mapped for reading. Arrays have one row a chunk, dead ones included.
+
+    `sign` has no rows where an earlier version wrote the index; the next writer makes them.
+    """
 
     i8: npt.NDArray[np.int8]
+    sign: npt.NDArray[np.uint8]
     f16: npt.NDArray[np.float16]
     scale: npt.NDArray[np.float32]
     doc: npt.NDArray[np.uint32]
@@ -70,8 +82,11 @@ class VectorMap:
         Raises:
             FileNotFoundError: a compaction has replaced this generation since.
         """
+        held = dict.fromkeys(COLUMNS, state.vectors)
+        if not _path(folder, state.generation, "sign").exists():
+            held["sign"] = 0
         arrays: dict[str, Any] = {
-            name: _mapped(folder, state.generation, name, state.vectors, dimensions) for name in COLUMNS
+            name: _mapped(folder, state.generation, name, rows, dimensions) for name, rows in held.items()
         }
         dead = np.empty(0, np.uint32)
         if state.dead:
@@ -105,7 +120,7 @@ class VectorMap:
 
 def _mapped(folder: Path, generation: int, column: str, rows: int, dimensions: int) -> npt.NDArray[np.generic]:
     kind, width = COLUMNS[column]
-    shape = (rows, width or dimensions) if width != 1 else (rows,)
+    shape = (rows, _width(column, dimensions)) if width != 1 else (rows,)
     if not rows:
         return np.empty(shape, kind)
     mapped: npt.NDArray[np.generic] = np.memmap(_path(folder, generation, column), kind, "r", shape=shape)
@@ -126,6 +141,8 @@ class VectorFiles:
         self.rows = state.vectors
         self.dead = state.dead
         self._files: dict[str, BinaryIO] = {}
+        if not _path(folder, state.generation, "sign").exists():
+            _derive_signs(folder, state, dimensions)
         for column in COLUMNS:
             self._open(column, state.vectors * _row_bytes(column, dimensions))
         self._open("dead", state.dead * 4)
@@ -138,6 +155,7 @@ class VectorFiles:
         self.extend(
             {
                 "i8": quantised,
+                "sign": signs(quantised),
                 "f16": vectors.astype(np.float16),
                 "scale": scale,
                 "doc": np.full(len(vectors), doc_no, np.uint32),
@@ -195,3 +213,21 @@ def quantise(vectors: Matrix) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.floa
     largest = np.abs(vectors).max(axis=1, initial=0.0)
     scale = (np.where(largest > 0, largest, 1.0) / 127).astype(np.float32)
     return np.rint(vectors / scale[:, None]).astype(np.int8), scale
+
+
+def signs(quantised: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+    """Which values of int8 rows are above 0, as bits, eight to a byte."""
+    return np.packbits(quantised > 0, axis=-1)
+
+
+def _derive_signs(folder: Path, state: State, dimensions: int) -> None:
+    """Write the signs of an index that an earlier version wrote without them, whole or not at all."""
+    if not state.vectors:
+        return
+    rows = _mapped(folder, state.generation, "i8", state.vectors, dimensions)
+    path = _path(folder, state.generation, "sign")
+    partial = path.with_suffix(".sign-partial")
+    with partial.open("wb") as file:
+        for begin in range(0, len(rows), _BLOCK):
+            file.write(signs(rows[begin : begin + _BLOCK].view(np.int8)).tobytes())
+    partial.replace(path)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrievers.embedded import scan
 from retrievers.embedded.records import ChunkRecord, State
 from retrievers.embedded.scan import nearest, nearest_units
-from retrievers.embedded.vectors import VectorFiles, VectorMap
+from retrievers.embedded.vectors import VectorFiles, VectorMap, quantise, signs
 from retrievers.types import Matrix
 
 UNITS = 4
@@ -34,11 +35,11 @@ def mapped(folder: Path, vectors: Matrix, dead: Sequence[int] = ()) -> VectorMap
     return VectorMap.open(folder, state, vectors.shape[1])
 
 
-def unit_vectors(seed: int, count: int, dimensions: int) -> Matrix:
-    """Around a few centres, as the chunks of an archive are."""
+def unit_vectors(seed: int, count: int, dimensions: int, centres: int = 8) -> Matrix:
+    """Around centres, as the chunks of an archive are."""
     draw = np.random.default_rng(seed)
-    centres = draw.standard_normal((8, dimensions))
-    drawn = centres[draw.integers(0, 8, count)] + 0.7 * draw.standard_normal((count, dimensions))
+    middles = np.random.default_rng(centres).standard_normal((centres, dimensions))
+    drawn = middles[draw.integers(0, centres, count)] + 0.7 * draw.standard_normal((count, dimensions))
     unit: Matrix = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
     return unit
 
@@ -54,6 +55,49 @@ def test_the_scan_finds_what_comparing_every_exact_row_finds(tmp_path: Path, dim
         assert scores.tolist() == pytest.approx(similarities[rows].tolist(), abs=1e-5)
         assert sorted(scores, reverse=True) == scores.tolist()
     assert found >= 0.99 * 200
+
+
+@pytest.mark.parametrize("some", [False, True], ids=["all rows", "the rows of a filter"])
+def test_screening_by_signs_loses_next_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, some: bool) -> None:
+    monkeypatch.setattr(scan, "SCREENED_ABOVE", 5_000)
+    vectors = mapped(tmp_path, unit_vectors(5, 20_000, 384, 400), dead=range(0, 2_500, 7))
+    assert vectors.live is not None
+    allowed = np.flatnonzero(vectors.live)[:: 2 if some else 1]
+    found = 0
+    for query in unit_vectors(6, 40, 384, 400):
+        similarities = vectors.f16[allowed].astype(np.float32) @ query
+        rows, _ = nearest(vectors, query, 10, allowed if some else None)
+        assert {*rows.tolist()} <= {*allowed.tolist()}
+        found += len({*rows.tolist()} & {*allowed[np.argsort(-similarities)[:10]].tolist()})
+    assert found >= 0.99 * 400
+
+
+def test_most_rows_are_not_read_where_signs_are_screened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "SCREENED_ABOVE", 5_000)
+    vectors = mapped(tmp_path, unit_vectors(5, 20_000, 64))
+    query = unit_vectors(6, 1, 64)[0]
+    asked = signs(quantise(query[None, :])[0])
+    screened = scan._screened(vectors, asked, 10, None)
+    assert screened is not None
+    assert 20_000 // 16 <= len(screened) < 20_000 // 8
+    assert scan._screened(vectors, asked, 2_000, None) is None
+
+
+def test_an_index_without_signs_is_searched_and_gets_them_from_the_next_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "SCREENED_ABOVE", 100)
+    drawn = unit_vectors(7, 400, 24)
+    whole = mapped(tmp_path, drawn).sign.copy()
+    (tmp_path / "000000.sign").unlink()
+    state = State(vectors=400)
+    older = VectorMap.open(tmp_path, state, 24)
+    assert not len(older.sign)
+    assert nearest(older, drawn[17], 1, None)[0].tolist() == [17]
+    VectorFiles(tmp_path, state, 24).close()
+    assert (VectorMap.open(tmp_path, state, 24).sign == whole).all()
+    assert {path.suffix for path in tmp_path.iterdir()} >= {".sign", ".i8"}
+    assert not [*tmp_path.glob("*partial")]
 
 
 def test_only_rows_that_are_allowed_and_live_are_found(tmp_path: Path) -> None:
