@@ -30,7 +30,7 @@ SCREENED_ABOVE: Final = 65_536
 """Rows from which on their signs are screened first; fewer are scanned all, in some milliseconds."""
 
 SHARE: Final = 16
-SPARE: Final = 32
+SPARE: Final = 16
 """Of the screened rows one in SHARE is scanned, at least SPARE x as many as candidates are kept."""
 
 EXTRA: Final = 64
