@@ -27,13 +27,20 @@ FinishKind: TypeAlias = Literal["text", "variable", "not_found", "expression"]
 class TextFinish:
     """A finish written as text.
 
-    `value` is the answer, the reason, the name of a variable, or a call that has to run. `name` is set where the
-    answer is a bare word that may mean a variable: the caller looks whether there is one.
+    `value` is the answer, the reason, the name of a variable, or a call that has to run. What stands in the brackets
+    may be words or Python: then `call` is the whole finish as code and `names` are those that it uses, and the caller
+    looks whether there are such. `is_word`: it is nothing but one of them.
     """
 
     kind: FinishKind
     value: str
-    name: str = ""
+    call: str = ""
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is a bare word, such as `yes` or the name of a variable."""
+        return self.names == (self.value,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +64,9 @@ _PARAMETER = re.compile(
     r"<parameter(?:\s+name)?=[\"']?(?:code|python|source)[\"']?>(.*?)(?:</parameter>|\Z)", re.DOTALL
 )
 _CALL = re.compile(r"<(?:tool_call|function_call)>\s*(\{.*?\})\s*(?:</(?:tool_call|function_call)>|\Z)", re.DOTALL)
+_WORDS = ("FINAL_VAR", "FINAL", "SUBMIT", "NOT_FOUND")
 _FINISH = re.compile(
-    r"^[ \t]*(?:\*\*|#+[ \t]+)?(?P<word>FINAL_VAR|FINAL|SUBMIT|NOT_FOUND)(?:\*\*)?[ \t]*(?P<form>:\*\*|[:(])",
+    rf"^[ \t]*(?:\*\*|#+[ \t]+)?(?P<word>{'|'.join(_WORDS)})(?:\*\*)?[ \t]*(?P<form>:\*\*|[:(])",
     re.MULTILINE,
 )
 _OUTPUT = re.compile(r"^[ \t]*<(?:output|error)>", re.MULTILINE)
@@ -79,7 +87,7 @@ def read(reply: str, *, is_cut: bool = False) -> Reply:
 
 
 def _read(text: str, *, is_cut: bool) -> Reply:
-    if _is_program(text):
+    if _is_program(text) and not _only_finishes(text):
         return Reply(cells=(_as_cell(text),))
     pieces = list(blocks(text))
     finish = _first_finish(text, pieces)
@@ -176,7 +184,7 @@ def _annotation_called(code: str, tree: ast.Module) -> str:
     last = tree.body[-1] if tree.body else None
     if not isinstance(last, ast.AnnAssign) or last.value is not None or not isinstance(last.target, ast.Name):
         return code
-    if last.target.id not in ("FINAL", "FINAL_VAR", "SUBMIT", "NOT_FOUND"):
+    if last.target.id not in _WORDS:
         return code
     lines = code.splitlines(keepends=True)
     said = ast.get_source_segment(code, last.annotation) or ""
@@ -203,6 +211,13 @@ def _is_program(text: str) -> bool:
         return False
     tree = _parsed(textwrap.dedent(text).strip("\n"))
     return tree is not None and any(_does_something(statement) for statement in tree.body)
+
+
+def _only_finishes(text: str) -> bool:
+    """Whether a whole reply is one `FINAL(…)`: what is in its brackets may be words that only look like Python."""
+    tree = _parsed(text.strip())
+    called = tree.body[0].value if tree and len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr) else None
+    return isinstance(called, ast.Call) and isinstance(called.func, ast.Name) and called.func.id in _WORDS
 
 
 def _does_something(statement: ast.stmt) -> bool:
@@ -261,13 +276,15 @@ def _of_call(word: str, call: ast.Call, source: str) -> TextFinish | None:
         if word == "FINAL_VAR":
             return TextFinish(kind="variable", value=argument.value)
         return TextFinish(kind="text" if is_found else "not_found", value=argument.value)
-    if isinstance(argument, ast.Name):
-        if word == "FINAL_VAR":
-            return TextFinish(kind="variable", value=argument.id)
-        return TextFinish(kind="text" if is_found else "not_found", value=argument.id, name=argument.id)
-    if isinstance(argument, ast.JoinedStr | ast.Call | ast.Subscript | ast.Attribute | ast.Dict | ast.List):
+    if isinstance(argument, ast.Name) and word == "FINAL_VAR":
+        return TextFinish(kind="variable", value=argument.id)
+    if isinstance(argument, ast.JoinedStr | ast.Subscript | ast.Dict | ast.List):
         return TextFinish(kind="expression", value=source)
-    return None
+    names = tuple(dict.fromkeys(node.id for node in ast.walk(argument) if isinstance(node, ast.Name)))
+    if not names:
+        return None
+    said = ast.get_source_segment(source, argument) or ""
+    return TextFinish(kind="text" if is_found else "not_found", value=said, call=source, names=names)
 
 
 def _closings(text: str, start: int, limit: int = 40) -> Iterator[int]:

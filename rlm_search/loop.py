@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from typing import Any
 
 from rlm_search import actions, answers, prompts
@@ -69,6 +71,7 @@ class Loop:
         self._functions = functions
         self._policy = policy
         self._watches_answer = False
+        self._doubted: set[str] = set()
         rules = prompts.finishing(policy.gates, run.answer_type.schema if run.answer_type else None)
         told = {name: function for name, function in functions.items() if name not in UNTOLD}
         system = prompts.system(run.retriever, told) + prompts.given(run.context) + rules
@@ -222,14 +225,43 @@ class Loop:
     def _finish_in_text(self, said: TextFinish) -> Finish | None:
         if said.kind == "variable":
             return self._finish_with(said.value)
-        if said.name:  # a bare word: the variable of that name, if there is one
-            value = self._plain(said.name)
-            if value is not None:
-                return Finish(text=as_text(value), found=said.kind != "not_found", value=value)
+        if said.is_word and (value := self._plain(said.value)) is not None:
+            return Finish(text=as_text(value), found=said.kind != "not_found", value=value)
+        if not said.is_word and any(map(self._is_known, said.names)):
+            return self._run_cells((said.call,))
+        if said.is_word and self._may_be_a_slip(said.value):
+            return self._nothing(said.value, self._no_variable(said.value))
         if not said.value.strip():
-            self._history.told("The answer is empty. Finish with FINAL(answer).")
-            return None
+            return self._nothing(said.value, "The answer is empty. Finish with FINAL(answer).")
         return Finish(text=said.value, found=said.kind != "not_found", value=said.value)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether code may mean something by a name."""
+        if name in self._functions or hasattr(builtins, name):
+            return True
+        try:
+            self._repl.value(name)
+        except KeyError:
+            return False
+        except ValueError:  # something that is no plain data
+            return True
+        return True
+
+    def _may_be_a_slip(self, word: str) -> bool:
+        """Whether a bare word looks more like the name of a variable than like an answer; asked again it is one."""
+        if word in self._doubted:
+            return False
+        self._doubted.add(word)
+        return "_" in word or bool(get_close_matches(word, self._repl.names(), n=1, cutoff=0.8))
+
+    def _no_variable(self, name: str) -> str:
+        return f"There is no variable {name!r}. {self._repl.variables()}"
+
+    def _nothing(self, said: str, why: str) -> Finish | None:
+        """A finish that came to nothing, which is told. Raises RunFailed where it was so too often in a row."""
+        self._history.told(why)
+        self._policy.repeats(("FINAL", said))
+        return None
 
     def _finish_with(self, name: str) -> Finish | None:
         """The value of a variable as the answer; the model is told where there is none."""
@@ -237,15 +269,12 @@ class Loop:
             value = self._repl.value(name)
             text = as_text(value)
         except KeyError:
-            self._history.told(f"There is no variable {name!r}. {self._repl.variables()}")
-            return None
+            return self._nothing(name, self._no_variable(name))
         except ValueError as error:
-            self._history.told(f"{name} cannot be an answer: {error}. Make it a string.")
-            return None
+            return self._nothing(name, f"{name} cannot be an answer: {error}. Make it a string.")
         if text.strip():
             return Finish(text=text, value=value)
-        self._history.told(f"{name} is empty: put the answer into it first.")
-        return None
+        return self._nothing(name, f"{name} is empty: put the answer into it first.")
 
     def _judge(self, finish: Finish) -> Answer | None:
         """Take the finish, or send it back with the reason."""

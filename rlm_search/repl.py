@@ -95,6 +95,10 @@ class Repl:
         """The names that cells have assigned, a line each, where the sandbox can tell."""
         return "Variables:\n" + (_lines(self._listing()) or "(none)")
 
+    def names(self) -> tuple[str, ...]:
+        """The names that cells have assigned, where the sandbox can tell."""
+        return tuple(self._listing())
+
     def _changes(self) -> str:
         """What a cell has assigned, to be told where it printed nothing."""
         before, self._listed = self._listed, self._listing()

@@ -99,11 +99,22 @@ def test_that_nothing_was_found_can_be_said_in_text(reply: str) -> None:
     assert read(reply) == Reply(finish=TextFinish(kind="not_found", value="nothing on wages"))
 
 
-def test_a_bare_word_may_be_a_variable() -> None:
-    assert read("So.\nFINAL(answer)").finish == TextFinish(kind="text", value="answer", name="answer")
+@pytest.mark.parametrize("before", ["So.\n", ""])
+def test_what_may_be_words_or_python_says_which_names_it_uses(before: str) -> None:
+    word = read(f"{before}FINAL(answer)").finish
+    assert word == TextFinish(kind="text", value="answer", call="FINAL(answer)", names=("answer",))
+    assert word.is_word
+    call = read(f"{before}FINAL(str(x))").finish
+    assert call == TextFinish(kind="text", value="str(x)", call="FINAL(str(x))", names=("str", "x"))
+    assert not call.is_word
 
 
-@pytest.mark.parametrize("call", ['FINAL(f"{x} knots")', "FINAL(str(x))", "FINAL(results[0])"])
+@pytest.mark.parametrize("said", ["3-5", "Paris, France", "1990-01-01", "42", "yes, it is", "p = 0.05"])
+def test_words_in_the_brackets_are_no_python_even_where_nothing_else_is_said(said: str) -> None:
+    assert read(f"FINAL({said})") == Reply(finish=TextFinish(kind="text", value=said))
+
+
+@pytest.mark.parametrize("call", ['FINAL(f"{x} knots")', "FINAL(results[0])", "SUBMIT(year=2019)", "FINAL([1])"])
 def test_a_finish_that_has_to_be_computed_is_run(call: str) -> None:
     assert read(f"So.\n{call}").cells == (call,)
 

@@ -118,6 +118,27 @@ def test_an_unknown_variable_is_told_with_the_names_there_are(tell: Tell) -> Non
     assert "- result: str" in told.shown
 
 
+def test_words_in_brackets_are_the_answer_where_no_variable_is_meant(tell: Tell) -> None:
+    assert tell(FIND, "FINAL(yes)").answer.text == "yes"
+    assert tell(FIND, "FINAL(3-5)").answer.text == "3-5"
+    assert tell(FIND, "FINAL(example.com)").answer.text == "example.com"
+    assert tell(FIND, "\nn = 16", "FINAL(n * 2)").answer.text == "32"
+    assert tell(FIND, "\nn = 16", "FINAL(str(n * 2))").answer.text == "32"
+
+
+def test_a_word_that_looks_like_a_slip_is_told_once_and_then_taken(tell: Tell) -> None:
+    told = tell(FIND, "\nwind_limit = '32'", "FINAL(wind_limits)", "FINAL(wind_limit)")
+    assert told.answer.text == "32"
+    assert "no variable 'wind_limits'" in told.shown
+    assert tell(FIND, "FINAL(max_depth)", "FINAL(max_depth)").answer.text == "max_depth"
+
+
+def test_a_finish_that_comes_to_nothing_again_and_again_ends_the_run(tell: Tell) -> None:
+    told = tell(FIND, *["FINAL_VAR: result"] * 9)
+    assert (told.answer.status, told.answer.steps) == ("failed", 7)
+    assert "the same 6 times in a row" in told.answer.reason
+
+
 @pytest.mark.parametrize("value", ["object()", "''", "'  '"])
 def test_a_variable_that_is_no_answer_is_told(tell: Tell, value: str) -> None:
     told = tell(FIND, f"\nx = {value}\nFINAL_VAR('x')", "FINAL: 32")
