@@ -50,6 +50,7 @@ def assemble(
     *,
     listeners: Sequence[Listener] = (),
     require_citations: bool = False,
+    verify: bool = False,
     approval: Approval | None = None,
     has_index: bool = True,
 ) -> Assembled:
@@ -59,6 +60,7 @@ def assemble(
         settings: what they say.
         listeners: are given every event.
         require_citations: an answer without one that holds is not returned.
+        verify: claims of an answer are checked against their quotes by the sub-model.
         approval: is asked before calls that together cost much.
         has_index: False for runs on given text alone.
 
@@ -85,6 +87,7 @@ def assemble(
         approval=approval,
         listeners=listeners,
         require_citations=require_citations,
+        verify=verify,
         gates=settings.table("gates", Gates),
         cell_seconds=sandbox.cell_seconds,
         output_characters=sandbox.output_characters,

@@ -34,6 +34,7 @@ from rlm_search.tools.pdfs import DocumentPolicy
 from rlm_search.trace.events import AnyEvent, RunStarted
 from rlm_search.trace.trace import Listener, Trace
 from rlm_search.types import Answer, CallOptions, Limits, Model, Sandbox
+from rlm_search.verification import verified
 
 if TYPE_CHECKING:
     from rlm_search.session import Kept, Session
@@ -54,7 +55,9 @@ class RLM:
         doc_tools: offer the document tools of pyrlm-runtime (`list_pdfs`, `read_pdf_pages` …), within this policy.
         sandbox: makes the sandbox of a run; by default a confined process.
         listeners: are given every event of every run.
-        require_citations: an answer without a citation that holds is not returned.
+        require_citations: an answer without a citation that holds is not returned, and its sentences without one are
+            marked (`Answer.doubts`).
+        verify: the sub-model is shown each claim of an answer with its quotes only; those not borne out are marked.
         tools: functions of your own that the model may call: it is told their signatures and the first line of their
             docstrings; they take and return plain data, and may be called from several threads.
         gates: what must have happened before an answer counts, and when a run is given up.
@@ -77,6 +80,7 @@ class RLM:
         sandbox: Callable[[], Sandbox] | None = None,
         listeners: Sequence[Listener] = (),
         require_citations: bool = False,
+        verify: bool = False,
         gates: Gates | None = None,
         tools: Sequence[Callable[..., Any]] = (),
         cell_seconds: float = 60.0,
@@ -94,6 +98,7 @@ class RLM:
         self._approval = approval or Approval()
         self._listeners = tuple(listeners)
         self._require_citations = require_citations
+        self._verify = verify
         self.gates = gates or Gates()
         self._tools = check_tools(tools)
         self._cell_seconds = cell_seconds
@@ -146,6 +151,7 @@ class RLM:
             trace=trace,
             mapped=self._mapped,
             instructions=instructions,
+            marks_uncited=self._require_citations or self._verify,
             answer_type=None if answer_type is None else typed.answer_type(answer_type),
             context=None if context is None else Context.of(context),
             evidence=kept.evidence if kept else None,
@@ -237,11 +243,14 @@ class RLM:
 
     def _answered(self, run: Run, sandbox: Sandbox) -> Answer:
         try:
-            return self._loop(run, sandbox).answer()
+            answer = self._loop(run, sandbox).answer()
         except RunFailed as failure:
             if run.broken is not None:
                 raise run.broken from failure  # what the model failed at
             raise
+        if not self._verify or run.budget.depth:
+            return answer
+        return verified(run, TracedModel(MeteredModel(self.sub_model, run.budget, "sub"), run.trace, "sub"), answer)
 
     def _loop(self, run: Run, sandbox: Sandbox) -> Loop:
         model = self.model_at(run.budget.depth)

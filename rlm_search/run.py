@@ -78,8 +78,10 @@ class Run:
         answer_type: AnswerType | None = None,
         context: Context | None = None,
         instructions: str = "",
+        marks_uncited: bool = False,
     ) -> None:
         self.question = question
+        self.marks_uncited = marks_uncited
         self.answer_type = answer_type
         self.context = context
         self.instructions = instructions

@@ -193,6 +193,20 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A sentence of an answer that its citations do not bear out: `answer.text[start:end]`.
+
+    `kind`: it has no citation (`uncited`), its quotes do not say it (`unsupported`, with the `reason` of the model that
+    took the second look), or nobody could take that look (`unchecked`).
+    """
+
+    kind: Literal["uncited", "unsupported", "unchecked"]
+    start: int
+    end: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRecord:
     """One search of a run: which function, with what, and how many results it gave."""
 
@@ -207,6 +221,7 @@ class Answer:
     """What a run came to. `text` holds only markers of `citations`; `reason` says why where status is no answer.
 
     `usage` is by tier, `usage_by_model` by tier and model; `cost_usd` is of all, None where no price is known.
+    `doubts` are sentences without support, where citations were required or a second look was taken.
     """
 
     text: str
@@ -214,6 +229,7 @@ class Answer:
     reason: str = ""
     citations: tuple[Citation, ...] = ()
     rejected: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
     usage: Mapping[str, Usage] = field(default_factory=dict)
     usage_by_model: Mapping[str, Mapping[str, Usage]] = field(default_factory=dict)
     cost_usd: float | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from rlm_search.cli import printing
 from rlm_search.cli.options import index_options, json_option, read_settings
 from rlm_search.errors import ConfigError
+from rlm_search.rendering import FORMATS, Format, render
 
 if TYPE_CHECKING:
     from rlm_search.cli.asking import Asking
@@ -42,7 +43,14 @@ _UNCITED = 8
 @click.option("--max-sub-tokens", type=click.IntRange(0), metavar="N", help="Of all that it delegates.")
 @click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="US dollars, where prices are known.")
 @click.option("--max-seconds", type=click.FloatRange(0), metavar="S", help="Wall clock of the run.")
-@click.option("--require-citations", is_flag=True, help="No answer without a citation that holds; else exit code 8.")
+@click.option(
+    "--require-citations",
+    is_flag=True,
+    help="No answer without a citation that holds, else exit code 8; sentences without one are marked.",
+)
+@click.option(
+    "--verify", is_flag=True, help="The sub-model checks each claim against its quotes; what they do not say is marked."
+)
 @click.option(
     "--context-file",
     "context_files",
@@ -70,6 +78,9 @@ _UNCITED = 8
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a batch of calls that costs much.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Each step as a line.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="How the answer is printed.  [text; json with --json]"
+)
 @json_option
 def ask(
     question: str,
@@ -90,6 +101,7 @@ def ask(
     max_cost: float | None,
     max_seconds: float | None,
     require_citations: bool,
+    verify: bool,
     context_files: tuple[Path, ...],
     context_dir: Path | None,
     context_glob: str,
@@ -98,6 +110,7 @@ def ask(
     yes: bool,
     quiet: bool,
     verbose: bool,
+    form: str | None,
     as_json: bool,
 ) -> int:
     """Answer QUESTION from the documents of an index, with citations that were checked against them.
@@ -114,11 +127,14 @@ def ask(
       rlm-search ask "Who approved the 2019 budget?"
       rlm-search ask "How did margins develop?" --model ollama:qwen3:8b --max-seconds 120
       rlm-search ask "What was capital expenditure in 2018?" --model extractive --json
+      rlm-search ask "Which suppliers were late?" --verify --format html > answer.html
     """  # noqa: D301 - click reads the backspace character
     from rlm_search.cli.asking import Asking
 
     if not question.strip():
         raise click.UsageError("the question is empty")
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json and --format {form} exclude each other")
     settings = read_settings(
         index,
         config,
@@ -141,7 +157,7 @@ def ask(
                 "cost_usd": max_cost,
                 "seconds": max_seconds,
             },
-            "ask": {"require_citations": require_citations or None},
+            "ask": {"require_citations": require_citations or None, "verify": verify or None},
         },
     )
     context = _context(context_files, context_dir, context_glob)
@@ -155,7 +171,7 @@ def ask(
     for line in asking.announcement():
         printing.tell(line)
     answer = asking.run(question, trace=trace, quiet=quiet, verbose=verbose)
-    _put(question, answer, asking, as_json=as_json, quiet=quiet)
+    _put(question, answer, asking, form="json" if as_json else form or "text", quiet=quiet)
     if asking.requires_citations and not answer.citations and answer.status != "not_found":
         return _UNCITED
     return _EXIT_CODES[answer.status]
@@ -178,19 +194,20 @@ def _schema(path: Path) -> dict[str, Any]:
     return schema
 
 
-def _put(question: str, answer: Answer, asking: Asking, *, as_json: bool, quiet: bool) -> None:
-    import msgspec
-
+def _put(question: str, answer: Answer, asking: Asking, *, form: str, quiet: bool) -> None:
+    from rlm_search.answers import as_data
     from rlm_search.cli.answers import put_answer
 
-    plain: dict[str, Any] = msgspec.to_builtins(answer)
-    if as_json:
+    plain = as_data(answer)
+    if form == "json":
         about = {"model": asking.model_name, "note": asking.note, "trace": str(asking.trace_file or "")}
         printing.put_json({"question": question, **plain, **about})
-    else:
+    elif form == "text":
         put_answer(plain)
         if asking.note:
             printing.put()
             printing.put(printing.dim(asking.note))
+    else:
+        printing.put(render(plain, cast("Format", form), question=question, note=asking.note))
     if not quiet:
         printing.tell(asking.summary(answer))

@@ -17,8 +17,8 @@ from rlm_search.cli.settings import AskSettings, state_folder
 from rlm_search.errors import ConfigError
 from rlm_search.estimates import Approval, Estimate
 from rlm_search.models.settings import key
+from rlm_search.rendering.words import number_of
 from rlm_search.trace.jsonl import JsonlWriter
-from rlm_search.trace.lines import number_of
 from rlm_search.trace.trace import Listener, new_run_id
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Asking:
         self._parts = assemble(
             settings,
             require_citations=self._ask.require_citations,
+            verify=self._ask.verify,
             has_index=has_index,
             approval=Approval(above_usd=above, ask=self._confirm),
         )
@@ -69,6 +70,11 @@ class Asking:
             raise ConfigError(
                 "working on given text needs a language model, and none is set",
                 hint="--model openai:NAME, ollama:NAME, …; or index the files with `ingest` and ask the index",
+            )
+        if self._ask.verify and not self._parts.sub_model.is_language_model:
+            raise ConfigError(
+                "checking claims against their quotes needs a language model, and none is set",
+                hint="--sub-model openai:NAME, ollama:NAME, …; or leave out --verify",
             )
         self.requires_citations = self._ask.require_citations
         self.model_name = self._parts.model.spec

@@ -8,9 +8,12 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
+
+from rlm_search.rendering.words import one_line as one_line
+from rlm_search.rendering.words import printable as printable
+from rlm_search.rendering.words import wrapped as paragraph
 
 _WIDEST = 100
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -49,16 +52,6 @@ def stop_writing() -> None:
         os.close(devnull)
 
 
-def printable(text: str) -> str:
-    """Text of a document without anything that would steer a terminal; line breaks and tabs stay."""
-    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
-
-
-def one_line(text: str) -> str:
-    """Without line breaks and without anything that would steer a terminal."""
-    return " ".join(printable(text).split())
-
-
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a stream is a terminal that can move its cursor."""
     from rlm_search.cli.settings import is_dumb_terminal
@@ -83,13 +76,14 @@ def dim(text: str) -> str:
     return f"\x1b[2m{text}\x1b[0m" if text and in_colour() else text
 
 
+def columns() -> int:
+    """How wide a paragraph may be on the terminal."""
+    return max(40, min(shutil.get_terminal_size().columns, _WIDEST))
+
+
 def wrapped(text: str, indent: str = "  ") -> str:
     """A passage as a paragraph, as wide as the terminal allows."""
-    width = max(40, min(shutil.get_terminal_size().columns, _WIDEST))
-    return textwrap.fill(
-        one_line(text), width, initial_indent=indent, subsequent_indent=indent, break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
+    return paragraph(text, columns(), indent)
 
 
 def marked(text: str, query: str) -> str:

@@ -95,6 +95,6 @@ def _print(query: str, hits: Sequence[Hit]) -> None:
 
 
 def _pages(pages: Sequence[int]) -> str:
-    from rlm_search.trace.lines import page_text
+    from rlm_search.rendering.words import page_text
 
     return page_text(pages)

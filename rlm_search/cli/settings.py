@@ -12,12 +12,14 @@ class AskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`[ask]`: how `rlm-search ask` asks.
 
     Attributes:
-        require_citations: an answer without a citation that holds is not given.
+        require_citations: an answer without a citation that holds is not given; sentences without one are marked.
+        verify: the sub-model checks each claim against its quotes; what they do not bear out is marked.
         confirm_usd: dollars that calls made at once may cost without being asked for; 0 asks for nothing.
         runs: the folder that runs are recorded in; "" is `runs` beside the index, `none` records nothing.
     """
 
     require_citations: bool = False
+    verify: bool = False
     confirm_usd: float = 2.0
     runs: str = ""
 

@@ -47,8 +47,8 @@ _SUFFIXES = (
     "e",
     "n",
 )
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|Nr|Art|Fig|vs|etc|approx|ca|bzw|e\.g|i\.e|z\.B)|\b[A-Z])\.$"
+ABBREVIATION = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|Nr|Art|Fig|pp?|vs|etc|approx|ca|bzw|e\.g|i\.e|z\.B)|\b[A-Z])\.$"
 )
 _END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s)|[。！？]")
 _MARK = re.compile(r"[ \t]*(?:[-*•#|]|\d{1,3}(?:\.\d+)*[.)]?\s)")
@@ -135,7 +135,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
     for start, end in _blocks(text):
         position = start
         for match in _END.finditer(text, start, end):
-            if match.group()[0] == "." and _ABBREVIATION.search(
+            if match.group()[0] == "." and ABBREVIATION.search(
                 text[max(position, match.start() - 8) : match.start() + 1]
             ):
                 continue

@@ -6,9 +6,12 @@ has its parent's run id in `parent` and depth + 1. `seq` counts within the trace
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
+
+Verdict: TypeAlias = Literal["supported", "unsupported", "unchecked"]
+"""What a second look at a claim has come to."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
@@ -109,6 +112,15 @@ class Cited(Event, frozen=True, kw_only=True, tag="cited"):
     reason: str = ""
 
 
+class Verified(Event, frozen=True, kw_only=True, tag="verified"):
+    """A claim of the answer was shown to a model with its quotes: `reason` says why they do not bear it out."""
+
+    claim: str
+    markers: list[str]
+    verdict: Verdict
+    reason: str = ""
+
+
 class LimitWarned(Event, frozen=True, kw_only=True, tag="limit_warned"):
     """A limit is nearly spent, and the model was told."""
 
@@ -152,6 +164,7 @@ AnyEvent: TypeAlias = (
     | DocumentRead
     | ToolCalled
     | Cited
+    | Verified
     | LimitWarned
     | HistoryShortened
     | FinishRefused

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, assert_never
+from typing import assert_never
 
 from rlm_search.budget import amount
+from rlm_search.rendering.words import brief, filter_text, number_of, page_text
 from rlm_search.trace.events import (
     AnyEvent,
     CellFinished,
@@ -20,9 +20,8 @@ from rlm_search.trace.events import (
     RunStarted,
     Searched,
     ToolCalled,
+    Verified,
 )
-
-_WIDEST = 100
 
 
 def line_of(event: AnyEvent) -> str:  # noqa: C901 - one flat branch for each kind of event
@@ -52,6 +51,9 @@ def line_of(event: AnyEvent) -> str:  # noqa: C901 - one flat branch for each ki
                 if event.marker
                 else f"citation refused, {brief(event.reason, 60)}: {where}"
             )
+        case Verified():
+            reason = f", {brief(event.reason, 60)}" if event.reason else ""
+            return f"{event.verdict}{reason}: “{brief(event.claim, 60)}”"
         case LimitWarned():
             return f"nearly spent: {event.kind}, {amount(event.kind, event.used, event.limit)}"
         case HistoryShortened():
@@ -63,30 +65,6 @@ def line_of(event: AnyEvent) -> str:  # noqa: C901 - one flat branch for each ki
             return f"finished: {event.status.replace('_', ' ')}"
         case _:
             assert_never(event)
-
-
-def brief(text: str, width: int = _WIDEST) -> str:
-    """One line of at most `width` characters, nothing unprintable."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * width]).split())
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def page_text(pages: Iterable[int]) -> str:
-    """`, p. 3` or a range, or nothing."""
-    numbers = sorted(pages)
-    if not numbers:
-        return ""
-    return f", p. {numbers[0]}" if numbers[0] == numbers[-1] else f", p. {numbers[0]}–{numbers[-1]}"  # noqa: RUF001 - a range
-
-
-def number_of(count: int, one: str, several: str = "") -> str:
-    """`1 step`, `2 steps`."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
-
-
-def filter_text(filters: Any) -> str:
-    """` where …`, or nothing."""
-    return f" where {brief(str(filters), 60)}" if filters else ""
 
 
 def _model_line(event: ModelCalled) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TextIO
 
+from rlm_search.rendering.words import number_of
 from rlm_search.trace.events import AnyEvent, CellFinished, CellStarted, Cited, ModelCalled, RunStarted, Searched
-from rlm_search.trace.lines import line_of, number_of
+from rlm_search.trace.lines import line_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

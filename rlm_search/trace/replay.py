@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from rlm_search.errors import ConfigError
+from rlm_search.rendering.words import page_text
 from rlm_search.trace.events import AnyEvent, CellFinished, CellStarted, ModelCalled, RunFinished, RunStarted, Searched
 from rlm_search.trace.jsonl import read_events
-from rlm_search.trace.lines import line_of, page_text
+from rlm_search.trace.lines import line_of
 
 _HITS_SHOWN = 5
 _OUTPUT_SHOWN = 2_000

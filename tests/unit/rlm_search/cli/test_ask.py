@@ -142,6 +142,53 @@ def test_not_found_needs_no_citation(scripted: Scripted) -> None:
     assert scripted("--require-citations", replies=[NOT_FOUND]).code == 3
 
 
+def test_what_was_searched_for_in_vain_is_listed(scripted: Scripted) -> None:
+    ended = scripted(replies=[NOT_FOUND])
+
+    assert ended.out == "Nothing about penguins.\n\nSearched:\n  es_search “penguins”: 0 hits\n"
+
+
+def test_sentences_without_a_citation_are_marked_where_they_are_required(scripted: Scripted) -> None:
+    some = FOUND.replace("35 million {marker}", "35 million {marker}. Nobody was paid twice.")
+
+    assert "twice. [no citation]\n" in scripted("--require-citations", replies=[some]).out
+    assert "no citation" not in scripted(replies=[some]).out
+
+
+def test_claims_are_checked_against_their_quotes_when_asked_to(scripted: Scripted, tmp_path: Path) -> None:
+    verifier = tmp_path / "verifier.json"
+    verifier.write_text(json.dumps(["UNSUPPORTED: of which year"]), encoding="utf-8")
+    ended = scripted("--verify", "--sub-model", f"scripted:{verifier}", "-v", replies=[FOUND])
+
+    assert ended.code == 0
+    assert ended.out.startswith("35 million [1] [not supported: of which year]\n")
+    assert "unsupported, of which year: “35 million [1]”" in ended.err
+
+
+def test_checking_claims_needs_a_language_model(command: Command) -> None:
+    ended = command("ask", QUESTION, "--verify", "--model", "extractive")
+
+    assert ended.code == 5
+    assert "needs a language model" in ended.err
+
+
+def test_an_answer_can_be_a_page_or_markdown(scripted: Scripted) -> None:
+    page = scripted("--format", "html", replies=[FOUND])
+    markdown = scripted("--format", "markdown", replies=[FOUND])
+
+    assert page.out.startswith("<!doctype html>")
+    assert "<blockquote>came to 35 million</blockquote>" in page.out
+    assert markdown.out == (
+        f"# {QUESTION}\n\n35 million [^1]\n\n"
+        "[^1]: **Northwind annual report, p. 3** archive/northwind.txt “came to 35 million”\n"
+    )
+    assert json.loads(scripted("--format", "json", replies=[FOUND]).out)["text"] == "35 million [1]"
+
+
+def test_two_formats_at_once_are_refused(scripted: Scripted) -> None:
+    assert scripted("--json", "--format", "html", replies=[FOUND]).code == 2
+
+
 def test_a_run_that_goes_nowhere_has_failed(scripted: Scripted) -> None:
     ended = scripted(replies=["I do not know."] * 9)
 

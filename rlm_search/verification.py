@@ -1,0 +1,95 @@
+"""A second look at an answer: a model is shown each claim with its quotes only, and says whether they bear it out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from importlib import resources
+
+from rlm_search import answers
+from rlm_search.claims import Claim, claims
+from rlm_search.errors import BudgetExceeded, ModelError
+from rlm_search.run import Run
+from rlm_search.tools.delegate import MAX_CONCURRENT, in_threads
+from rlm_search.trace.events import Verdict, Verified
+from rlm_search.types import Answer, CallOptions, Citation, Doubt, Message, Model
+
+_VERDICT = re.compile(r"\b(?P<not>UN|NOT )?SUPPORTED\b[ \t:.*`-]*(?P<reason>[^\n]*)", re.IGNORECASE)
+_REASON_SHOWN = 300
+
+
+def verified(run: Run, model: Model, answer: Answer) -> Answer:
+    """The answer, with the claims that their quotes do not bear out called in doubt.
+
+    Each claim with markers is a sub-call; equal ones are one. What cannot be looked at (the budget is spent, the model
+    is away or says nothing) is `unchecked`: the answer stands, and is not passed off as checked.
+    """
+    if answer.status != "answered" or not answer.citations or run.answer_type is not None:
+        return answer
+    by_marker = {citation.marker: citation for citation in answer.citations}
+    cited = [claim for claim in claims(answer.text) if any(marker in by_marker for marker in claim.markers)]
+    prompts = {claim: _prompt(claim, [by_marker[m] for m in claim.markers if m in by_marker]) for claim in cited}
+    replies = _asked(run, model, list(dict.fromkeys(prompts.values())))
+    found = [_doubt(run, claim, replies[prompts[claim]]) for claim in cited]
+    return answers.doubted(run, answer, [*answer.doubts, *(doubt for doubt in found if doubt is not None)])
+
+
+def _asked(run: Run, model: Model, prompts: Sequence[str]) -> dict[str, str | Exception]:
+    """The reply to each prompt, or why there is none; as many are asked as sub-calls are left."""
+    left = run.budget.subcalls_left()
+    within = prompts if left is None else prompts[:left]
+    system = Message("system", resources.files("rlm_search.prompts").joinpath("verify.md").read_text("utf-8"))
+
+    def ask(prompt: str) -> str | Exception:
+        try:
+            options = CallOptions(deadline=run.budget.deadline())
+            return model.complete([system, Message("user", prompt)], options).text
+        except (BudgetExceeded, ModelError) as error:  # recorded against one claim
+            return error
+
+    calls: list[Callable[[], str | Exception]] = [partial(ask, prompt) for prompt in within]
+    try:
+        run.budget.subcalls(len(within))
+        said = in_threads(MAX_CONCURRENT, calls)
+    except BudgetExceeded as spent:
+        said = [spent for _ in within]
+    unasked = BudgetExceeded("no sub-calls are left", kind="subcalls")
+    return {**dict.fromkeys(prompts, unasked), **dict(zip(within, said, strict=True))}
+
+
+def _doubt(run: Run, claim: Claim, reply: str | Exception) -> Doubt | None:
+    verdict, reason = _read(reply)
+    run.trace.emit(Verified(claim=claim.text, markers=list(claim.markers), verdict=verdict, reason=reason))
+    if verdict == "supported":
+        return None
+    return Doubt(kind=verdict, start=claim.start, end=claim.end, reason=reason)
+
+
+def _read(reply: str | Exception) -> tuple[Verdict, str]:
+    if isinstance(reply, BudgetExceeded):
+        return "unchecked", reply.message
+    if isinstance(reply, Exception):
+        return "unchecked", "the model that looks did not answer"
+    found = next(reversed(list(_VERDICT.finditer(reply))), None)  # the last word of one that thinks aloud
+    if found is None:
+        return "unchecked", "the model that looks gave no verdict"
+    return ("unsupported", found["reason"].strip()[:_REASON_SHOWN]) if found["not"] else ("supported", "")
+
+
+def _prompt(claim: Claim, citations: Sequence[Citation]) -> str:
+    quotes = "\n".join(_quotes(citations))
+    return f"{quotes}\n\n<claim>\n{_inside(claim.text, 'claim')}\n</claim>"
+
+
+def _quotes(citations: Sequence[Citation]) -> Iterator[str]:
+    for citation in citations:
+        title = " ".join((citation.title or citation.source or citation.doc_id).split()).replace('"', "'")
+        yield (
+            f'<quote marker="{citation.marker}" document="{title[:200]}">\n{_inside(citation.quote, "quote")}\n</quote>'
+        )
+
+
+def _inside(text: str, tag: str) -> str:
+    """Text that cannot close the frame that it is shown in."""
+    return re.sub(rf"</(?={tag})", r"<\\/", text)
