@@ -15,7 +15,7 @@ from rlm_search.estimates import Approval
 from rlm_search.gates import Gates
 from rlm_search.models.opening import OpenedModel, Quotas, open_model
 from rlm_search.models.settings import ModelSettings, RootModelSettings
-from rlm_search.settings import HistorySettings, LimitSettings, SandboxSettings
+from rlm_search.settings import HistorySettings, LimitSettings, PromptSettings, SandboxSettings, ToolSettings
 
 if TYPE_CHECKING:
     from retrievers.protocols import RetrieverProtocol
@@ -54,7 +54,7 @@ def assemble(
     approval: Approval | None = None,
     has_index: bool = True,
 ) -> Assembled:
-    """Build everything that `[index] [embedder] [model] [sub_model] [history] [limits] [gates] [sandbox]` say.
+    """Build everything that the tables of a run say, from `[index]` to `[sandbox]`.
 
     Args:
         settings: what they say.
@@ -69,6 +69,7 @@ def assemble(
         ModelUnavailable: the server that is to be asked for its first model does not answer.
     """
     from rlm_search.rlm import RLM
+    from rlm_search.tools.configured import functions_of, policy_of, rerankers_of
 
     retriever = _retriever(settings) if has_index else None
     model, sub_model, deeper = _models(settings)
@@ -76,6 +77,7 @@ def assemble(
     if limits.cost_usd is not None:
         _refuse_unknown_prices((model, sub_model, *deeper))
     sandbox = settings.table("sandbox", SandboxSettings)
+    tools = settings.table("tools", ToolSettings)
     rlm = RLM(
         model=model.model,
         sub_model=sub_model.model,
@@ -85,6 +87,10 @@ def assemble(
         history=HistoryPolicy(**msgspec.structs.asdict(settings.table("history", HistorySettings))),
         sandbox=sandbox_factory(sandbox),
         approval=approval,
+        rerankers=rerankers_of(tools),
+        doc_tools=policy_of(tools),
+        tools=functions_of(tools),
+        compact_prompt=settings.table("prompt", PromptSettings).compact,
         listeners=listeners,
         require_citations=require_citations,
         verify=verify,

@@ -53,6 +53,7 @@ class Loop:
         functions: what the code may call, by name.
         policy: the rules.
         history: how the conversation is kept.
+        compact_prompt: say the rules briefly.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Loop:
         functions: Mapping[str, Callable[..., Any]],
         policy: Policy,
         history: HistoryPolicy | None = None,
+        compact_prompt: bool = False,
     ) -> None:
         self._run = run
         self._model = model
@@ -74,7 +76,7 @@ class Loop:
         self._doubted: set[str] = set()
         rules = prompts.finishing(policy.gates, run.answer_type.schema if run.answer_type else None)
         told = {name: function for name, function in functions.items() if name not in UNTOLD}
-        system = prompts.system(run.retriever, told) + prompts.given(run.context) + rules
+        system = prompts.system(run.retriever, told, compact=compact_prompt) + prompts.given(run.context) + rules
         system += f"\n\n# For this question\n{run.instructions}" if run.instructions else ""
         self._history = History(system, run.question)
         self._keeper = HistoryKeeper(history or HistoryPolicy(), facts_of(model).window, self._put, self._kept)

@@ -63,6 +63,7 @@ class RLM:
         gates: what must have happened before an answer counts, and when a run is given up.
         cell_seconds: wall clock of one cell.
         output_characters: how much of a cell's output the model is shown.
+        compact_prompt: tell the model the rules and tools briefly: for small models, and windows that are.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class RLM:
         tools: Sequence[Callable[..., Any]] = (),
         cell_seconds: float = 60.0,
         output_characters: int = OUTPUT_CHARACTERS,
+        compact_prompt: bool = False,
     ) -> None:
         from rlm_search import assemble  # which knows every part, this one included
 
@@ -103,6 +105,7 @@ class RLM:
         self._tools = check_tools(tools)
         self._cell_seconds = cell_seconds
         self._output_characters = output_characters
+        self._compact_prompt = compact_prompt
         self._mapped = Answers()
         self._rerankers = dict(rerankers or {})
         self._doc_tools = DocumentPolicy() if doc_tools is True else doc_tools or None
@@ -274,6 +277,7 @@ class RLM:
             functions=offered(run, delegate, tools=self._tools, rerankers=self._rerankers, doc_tools=self._doc_tools),
             policy=Policy(gates=self.gates, require_citations=self._require_citations),
             history=self._history,
+            compact_prompt=self._compact_prompt,
         )
 
 

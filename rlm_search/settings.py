@@ -62,6 +62,40 @@ class HistorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     tokens: int = 0
 
 
+class PromptSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[prompt]`: what the model that writes the code is told.
+
+    Attributes:
+        compact: rules and tools briefly: for small models, and windows that are.
+        instructions: what it is told beside the rules, with every question.
+    """
+
+    compact: bool = False
+    instructions: str = ""
+
+
+class ToolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tools]`: what the model can call beside the functions that every run has.
+
+    Attributes:
+        functions: of your own, each as `module:function`; the model is told signature and docstring.
+        rerankers: what `rerank=` may name beside the sub-model: `cross-encoder:NAME` (or a folder), `module:Class`.
+        documents: offer the document tools of pyrlm-runtime.
+        max_pdfs_per_query: documents that those may open in a run.
+        max_pages_per_pdf: pages of one that they may read.
+        max_total_pages: pages in all.
+        max_table_extractions: tables in all.
+    """
+
+    functions: tuple[str, ...] = ()
+    rerankers: tuple[str, ...] = ()
+    documents: bool = False
+    max_pdfs_per_query: int = 20
+    max_pages_per_pdf: int = 50
+    max_total_pages: int = 100
+    max_table_extractions: int = 30
+
+
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[sandbox]`: where the model's code runs, and what a cell may use.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rlm_search import typed
+from rlm_search import running, typed
 from rlm_search.assemble import assemble
 from rlm_search.cli import printing
 from rlm_search.cli.settings import AskSettings, state_folder
@@ -18,13 +19,16 @@ from rlm_search.errors import ConfigError
 from rlm_search.estimates import Approval, Estimate
 from rlm_search.models.settings import key
 from rlm_search.rendering.words import number_of
+from rlm_search.settings import PromptSettings
 from rlm_search.trace.jsonl import JsonlWriter
 from rlm_search.trace.trace import Listener, new_run_id
 
 if TYPE_CHECKING:
     from retrievers.settings import Settings
+    from rlm_search.cancelling import Cancellation
     from rlm_search.context import Context
     from rlm_search.models.providers import Provider
+    from rlm_search.trace.live import PlainProgress
     from rlm_search.types import Answer
 
 NO_MODEL = (
@@ -32,9 +36,12 @@ NO_MODEL = (
     "ollama:NAME, …, or set OPENAI_API_KEY."
 )
 
+_EXIT_CODES = {"answered": 0, "not_found": 3, "out_of_budget": 7, "failed": 1}
+_UNCITED = 8
+
 
 class Asking:
-    """One question about to be asked.
+    """Questions about to be asked.
 
     Attributes:
         requires_citations: whether an answer without a citation that holds is none.
@@ -57,6 +64,8 @@ class Asking:
         self._answer_type = None if answer_type is None else typed.answer_type(answer_type)
         self._ask = settings.table("ask", AskSettings)
         self._says_yes = says_yes
+        self._instructions = settings.table("prompt", PromptSettings).instructions
+        self._terminal = threading.Lock()
         self._pause: Callable[[], AbstractContextManager[None]] = nullcontext
         above = None if says_yes else self._ask.confirm_usd or None
         self._parts = assemble(
@@ -93,24 +102,55 @@ class Asking:
 
     def run(self, question: str, *, trace: Path | None, quiet: bool, verbose: bool) -> Answer:
         """Ask, show the progress, record the run."""
+        with _view(quiet=quiet, verbose=verbose) as view:
+            self._pause = getattr(view, "paused", nullcontext)  # a live view and a question share the terminal
+            answer, self.trace_file = self._recorded(question, trace, [view] if view is not None else [])
+        return answer
+
+    def run_many(
+        self, questions: Sequence[str], done: Callable[[int, Answer, Path | None], None], *, workers: int, verbose: bool
+    ) -> Generator[running.Outcome, None, None]:
+        """Ask several questions at once; `done` is called with the place, answer and record of each as it ends.
+
+        Closing the generator ends those under way.
+        """
+
+        def one(place: str, cancellation: Cancellation) -> Answer:
+            views = [_lines(f"[{int(place) + 1}] ")] if verbose else []
+            answer, record = self._recorded(questions[int(place)], None, views, cancellation)
+            done(int(place), answer, record)
+            return answer
+
+        return running.many(map(str, range(len(questions))), one, workers=workers)
+
+    def exit_code(self, answer: Answer) -> int:
+        """What a command that came to this answer ends with."""
+        if self.requires_citations and not answer.citations and answer.status != "not_found":
+            return _UNCITED
+        return exit_code_of(answer.status)
+
+    def _recorded(
+        self, question: str, trace: Path | None, listeners: list[Listener], cancellation: Cancellation | None = None
+    ) -> tuple[Answer, Path | None]:
+        """The answer, and the file that its run was recorded in."""
         run_id = new_run_id()
         with ExitStack() as stack:
-            listeners: list[Listener] = []
             writer = self._writer(trace, run_id)
             if writer is not None:
                 stack.callback(writer.close)
-                listeners.append(writer)
-                self.trace_file = writer.path
-            view = stack.enter_context(_view(quiet=quiet, verbose=verbose))
-            if view is not None:
-                listeners.append(view)
-            self._pause = getattr(view, "paused", nullcontext)  # a live view and a question share the terminal
+                listeners = [writer, *listeners]
             answer = self._parts.rlm.run(
-                question, context=self._context, answer_type=self._answer_type, run_id=run_id, listeners=listeners
+                question,
+                context=self._context,
+                answer_type=self._answer_type,
+                instructions=self._instructions,
+                run_id=run_id,
+                listeners=listeners,
+                cancellation=cancellation,
             )
         if writer is not None and writer.failure:
             printing.tell(f"the record of the run is not complete: {writer.failure}")
-        return answer
+        return answer, writer.path if writer is not None else None
 
     def summary(self, answer: Answer) -> str:
         """How much it took, and where the run is."""
@@ -130,7 +170,7 @@ class Asking:
         if not (printing.is_terminal(sys.stderr) and printing.is_terminal(sys.stdin)):
             printing.tell(f"not done: {estimate} (give --yes, or raise `ask.confirm_usd`)")
             return False
-        with self._pause():
+        with self._terminal, self._pause():
             return click.confirm(f"This takes {estimate}. Go on?", err=True)
 
     def _providers(self) -> list[Provider]:
@@ -158,14 +198,17 @@ class Asking:
         return (index.parent if index.is_dir() else state_folder()) / "runs"
 
 
+def exit_code_of(status: str) -> int:
+    """What a command ends with that came to an answer of this status."""
+    return _EXIT_CODES.get(status, 0)
+
+
 def _view(*, quiet: bool, verbose: bool) -> AbstractContextManager[Listener | None]:
     """A live view on a terminal, lines with --verbose, else nothing."""
     if quiet:
         return nullcontext(None)
     if verbose:
-        from rlm_search.trace.live import PlainProgress
-
-        return PlainProgress(sys.stderr)
+        return _lines()
     if not printing.is_terminal(sys.stderr):
         return nullcontext(None)
     from rich.console import Console
@@ -173,3 +216,9 @@ def _view(*, quiet: bool, verbose: bool) -> AbstractContextManager[Listener | No
     from rlm_search.trace.live import LiveView
 
     return LiveView(Console(stderr=True))
+
+
+def _lines(label: str = "") -> PlainProgress:
+    from rlm_search.trace.live import PlainProgress
+
+    return PlainProgress(sys.stderr, label=label)

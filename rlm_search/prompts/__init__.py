@@ -26,12 +26,15 @@ _FILTERS = (
 )
 
 
-def system(retriever: RetrieverProtocol | None, functions: Mapping[str, Callable[..., Any]]) -> str:
-    """The system prompt of a run: its tools, the corpus it may ask, and the rules."""
-    name = "plain.md" if retriever is None else "system.md"
+def system(
+    retriever: RetrieverProtocol | None, functions: Mapping[str, Callable[..., Any]], *, compact: bool = False
+) -> str:
+    """The system prompt of a run: its tools, the corpus it may ask, and the rules; `compact`: a third as long."""
+    name = f"{'plain' if retriever is None else 'system'}{'_compact' if compact else ''}.md"
     template = Template(resources.files("rlm_search.prompts").joinpath(name).read_text(encoding="utf-8"))
+    told = functions.values()
     return template.substitute(
-        tools="\n".join(signature(function) for function in functions.values()),
+        tools=", ".join(map(_call, told)) if compact else "\n".join(map(signature, told)),
         corpus=corpus(retriever) if retriever is not None else "",
         filters=_FILTERS,
     )
@@ -60,8 +63,7 @@ def finishing(gates: Gates, schema: Mapping[str, Any] | None) -> str:
 
 def signature(function: Callable[..., Any]) -> str:
     """A function as the model is told of it: its name, arguments and first line of documentation."""
-    arguments = ", ".join(map(_argument, inspect.signature(function).parameters.values()))
-    return f"- {function.__name__}({arguments}): {(inspect.getdoc(function) or '').splitlines()[0]}"
+    return f"- {_call(function)}: {(inspect.getdoc(function) or '').splitlines()[0]}"
 
 
 def corpus(retriever: RetrieverProtocol) -> str:
@@ -78,6 +80,11 @@ def corpus(retriever: RetrieverProtocol) -> str:
         rest += [f"{len(told) - _FIELDS_SHOWN} more: es_schema().fields"] if len(told) > _FIELDS_SHOWN else []
         lines += [f"- also {', '.join(rest)}"] if rest else []
     return "\n".join(lines)
+
+
+def _call(function: Callable[..., Any]) -> str:
+    arguments = ", ".join(map(_argument, inspect.signature(function).parameters.values()))
+    return f"{function.__name__}({arguments})"
 
 
 def _argument(parameter: inspect.Parameter) -> str:

@@ -19,10 +19,14 @@ _LINES_SHOWN = 8
 
 
 class PlainProgress:
-    """A listener that writes each event as a line: for logs, and for terminals that cannot move their cursor."""
+    """A listener that writes each event as a line: for logs, and for terminals that cannot move their cursor.
 
-    def __init__(self, stream: TextIO) -> None:
+    `label` stands before each line, where several runs share a stream.
+    """
+
+    def __init__(self, stream: TextIO, *, label: str = "") -> None:
         self._stream = stream
+        self._label = label
         self._began = 0.0
 
     def __enter__(self) -> Self:
@@ -35,7 +39,8 @@ class PlainProgress:
         """Write one event."""
         self._began = self._began or event.at
         step = f"step {event.step}  " if event.step else ""
-        self._stream.write(f"{event.at - self._began:6.1f} s  {'  ' * event.depth}{step}{line_of(event)}\n")
+        clock = f"{event.at - self._began:6.1f} s"
+        self._stream.write(f"{self._label}{clock}  {'  ' * event.depth}{step}{line_of(event)}\n")
 
 
 class LiveView:

@@ -19,7 +19,7 @@ from retrievers.settings import (
 from rlm_search.cli.settings import AskSettings
 from rlm_search.gates import Gates
 from rlm_search.models.settings import ModelSettings, RootModelSettings
-from rlm_search.settings import HistorySettings, LimitSettings, SandboxSettings
+from rlm_search.settings import HistorySettings, LimitSettings, PromptSettings, SandboxSettings, ToolSettings
 
 FILE = Path(__file__).parents[2] / "config" / "default.toml"
 STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -31,6 +31,8 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "ingest": IngestSettings,
     "model": RootModelSettings,
     "sub_model": ModelSettings,
+    "prompt": PromptSettings,
+    "tools": ToolSettings,
     "history": HistorySettings,
     "limits": LimitSettings,
     "gates": Gates,
