@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rlm_search.context import Context
+    from rlm_search.context_engineer import ContextEngineer
     from rlm_search.errors import (
         BudgetExceeded,
         ConfigError,
@@ -34,6 +35,7 @@ _PUBLIC = {
     "Completion": "types",
     "ConfigError": "errors",
     "Context": "context",
+    "ContextEngineer": "context_engineer",
     "ContextTooLong": "errors",
     "DocumentPolicy": "tools.pdfs",
     "ExtractiveModel": "models.extractive",
@@ -61,6 +63,7 @@ __all__ = [
     "Completion",
     "ConfigError",
     "Context",
+    "ContextEngineer",
     "ContextTooLong",
     "DocumentPolicy",
     "ExtractiveModel",

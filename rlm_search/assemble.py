@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from rlm_search.compaction import HistoryPolicy
+from rlm_search.context_engineer import ContextEngineer
 from rlm_search.errors import ConfigError
 from rlm_search.estimates import Approval
 from rlm_search.gates import Gates
 from rlm_search.models.opening import OpenedModel, Quotas, open_model
 from rlm_search.models.settings import ModelSettings, RootModelSettings
-from rlm_search.settings import HistorySettings, LimitSettings, PromptSettings, SandboxSettings, ToolSettings
+from rlm_search.settings import (
+    ContextEngineerSettings,
+    HistorySettings,
+    LimitSettings,
+    PromptSettings,
+    SandboxSettings,
+    ToolSettings,
+)
 
 if TYPE_CHECKING:
     from retrievers.protocols import RetrieverProtocol
@@ -32,17 +40,20 @@ SANDBOXES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembled:
-    """What a command needs to answer questions; `deeper` are the models of runs at depth 1, 2 and so on."""
+    """What a command needs to answer questions.
+
+    `others` are the models of runs at depth 1, 2 and so on, and that of the context engineer.
+    """
 
     rlm: RLM
     model: OpenedModel
     sub_model: OpenedModel
-    deeper: tuple[OpenedModel, ...] = ()
+    others: tuple[OpenedModel, ...] = ()
 
     @property
     def models(self) -> tuple[OpenedModel, ...]:
         """All of them."""
-        return self.model, self.sub_model, *self.deeper
+        return self.model, self.sub_model, *self.others
 
 
 def assemble(
@@ -72,10 +83,13 @@ def assemble(
     from rlm_search.tools.configured import functions_of, policy_of, rerankers_of
 
     retriever = _retriever(settings) if has_index else None
-    model, sub_model, deeper = _models(settings)
+    quotas = Quotas()
+    model, sub_model, deeper = _models(settings, quotas)
+    engineer, writer = _engineer(settings, quotas)
+    others = (*deeper, writer) if writer else deeper
     limits = settings.table("limits", LimitSettings).limits()
     if limits.cost_usd is not None:
-        _refuse_unknown_prices((model, sub_model, *deeper))
+        _refuse_unknown_prices((model, sub_model, *others))
     sandbox = settings.table("sandbox", SandboxSettings)
     tools = settings.table("tools", ToolSettings)
     rlm = RLM(
@@ -91,6 +105,7 @@ def assemble(
         doc_tools=policy_of(tools),
         tools=functions_of(tools),
         compact_prompt=settings.table("prompt", PromptSettings).compact,
+        context_engineer=engineer,
         listeners=listeners,
         require_citations=require_citations,
         verify=verify,
@@ -98,7 +113,7 @@ def assemble(
         cell_seconds=sandbox.cell_seconds,
         output_characters=sandbox.output_characters,
     )
-    return Assembled(rlm=rlm, model=model, sub_model=sub_model, deeper=deeper)
+    return Assembled(rlm=rlm, model=model, sub_model=sub_model, others=others)
 
 
 def model_of(model: Model | str) -> Model:
@@ -153,9 +168,8 @@ def _retriever(settings: Settings) -> RetrieverProtocol:
     return open_retriever(settings.table("index", IndexSettings).url, settings=settings)
 
 
-def _models(settings: Settings) -> tuple[OpenedModel, OpenedModel, tuple[OpenedModel, ...]]:
+def _models(settings: Settings, quotas: Quotas) -> tuple[OpenedModel, OpenedModel, tuple[OpenedModel, ...]]:
     """Root, sub, and those of deeper runs; models of one server share its quota."""
-    quotas = Quotas()
     _refuse_misplaced(settings)
     root = settings.table("model", RootModelSettings)
     model = open_model(root, quotas=quotas)
@@ -163,6 +177,17 @@ def _models(settings: Settings) -> tuple[OpenedModel, OpenedModel, tuple[OpenedM
     sub_model = open_model(sub, quotas=quotas) if sub is not None else model
     deeper = tuple(open_model(_elsewhere(root, spec), quotas=quotas) for spec in root.deeper)
     return model, sub_model, deeper
+
+
+def _engineer(settings: Settings, quotas: Quotas) -> tuple[ContextEngineer | None, OpenedModel | None]:
+    """The context engineer, and its model where that is not the sub-model."""
+    wanted = settings.table("context_engineer", ContextEngineerSettings)
+    if wanted.mode == "off":
+        return None, None
+    root = settings.table("model", RootModelSettings)
+    writer = open_model(_elsewhere(root, wanted.spec), quotas=quotas) if wanted.spec else None
+    model = writer.model if writer else None
+    return ContextEngineer(mode=wanted.mode, share_brief=wanted.share_brief, model=model), writer
 
 
 def _sub_settings(settings: Settings, root: ModelSettings, model: OpenedModel) -> ModelSettings | None:

@@ -16,6 +16,7 @@ from rlm_search.budget import Budget
 from rlm_search.cancelling import Cancellation
 from rlm_search.compaction import HistoryPolicy
 from rlm_search.context import Context
+from rlm_search.context_engineer import ContextEngineer, Preparation
 from rlm_search.errors import BudgetExceeded
 from rlm_search.estimates import Approval
 from rlm_search.gates import Gates
@@ -33,7 +34,7 @@ from rlm_search.tools.custom import check_tools
 from rlm_search.tools.pdfs import DocumentPolicy
 from rlm_search.trace.events import AnyEvent, RunStarted
 from rlm_search.trace.trace import Listener, Trace
-from rlm_search.types import Answer, CallOptions, Limits, Model, Sandbox
+from rlm_search.types import Answer, Limits, Model, Sandbox
 from rlm_search.verification import verified
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class RLM:
         cell_seconds: wall clock of one cell.
         output_characters: how much of a cell's output the model is shown.
         compact_prompt: tell the model the rules and tools briefly: for small models, and windows that are.
+        context_engineer: prepares the sub-model for pieces of a context that is given.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class RLM:
         cell_seconds: float = 60.0,
         output_characters: int = OUTPUT_CHARACTERS,
         compact_prompt: bool = False,
+        context_engineer: ContextEngineer | None = None,
     ) -> None:
         from rlm_search import assemble  # which knows every part, this one included
 
@@ -106,6 +109,7 @@ class RLM:
         self._cell_seconds = cell_seconds
         self._output_characters = output_characters
         self._compact_prompt = compact_prompt
+        self._engineer = context_engineer
         self._mapped = Answers()
         self._rerankers = dict(rerankers or {})
         self._doc_tools = DocumentPolicy() if doc_tools is True else doc_tools or None
@@ -263,12 +267,14 @@ class RLM:
         as_sub = sub if same else TracedModel(MeteredModel(model, run.budget, "sub"), run.trace, "sub")
         names = {"sub": sub, "root": as_sub, self.sub_model.name: sub, model.name: as_sub}
         deeper = _Deeper(self, run) if run.budget.may_go_deeper() else None
+        preparation = self._preparation(run)
         delegate = DelegateTools(
             run,
             names,
             ask=deeper,
-            options=lambda: CallOptions(deadline=run.budget.deadline()),
+            options=run.options,
             approval=self._approval,
+            prepared=preparation.prepared if preparation else str,
         )
         return Loop(
             run,
@@ -279,6 +285,16 @@ class RLM:
             history=self._history,
             compact_prompt=self._compact_prompt,
         )
+
+    def _preparation(self, run: Run) -> Preparation | None:
+        """What the context engineer does in a run, its brief written; None where there is nothing to prepare."""
+        if self._engineer is None or run.context is None:
+            return None
+        model = self._engineer.model or self.sub_model
+        metered = TracedModel(MeteredModel(model, run.budget, "sub"), run.trace, "sub")
+        preparation = Preparation(self._engineer, run, metered, run.options)
+        preparation.begin()
+        return preparation
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from rlm_search.mapping import Answers
 from rlm_search.trace.events import DocumentRead, Searched
 from rlm_search.trace.trace import Trace
 from rlm_search.typed import AnswerType
-from rlm_search.types import Limits, SearchRecord
+from rlm_search.types import CallOptions, Limits, SearchRecord
 
 MAX_FILTER_CHARACTERS = 100_000
 
@@ -79,12 +79,14 @@ class Run:
         context: Context | None = None,
         instructions: str = "",
         marks_uncited: bool = False,
+        brief: str = "",
     ) -> None:
         self.question = question
         self.marks_uncited = marks_uncited
         self.answer_type = answer_type
         self.context = context
         self.instructions = instructions
+        self.brief = brief
         self.retriever = retriever
         self.budget = budget
         self.trace = trace
@@ -120,7 +122,12 @@ class Run:
             parent=self,
             mapped=self.mapped,
             context=context or self.context,
+            brief="" if context else self.brief,
         )
+
+    def options(self) -> CallOptions:
+        """What every call of a model is made with that the run does not wait for beyond its end."""
+        return CallOptions(deadline=self.budget.deadline())
 
     @property
     def searches(self) -> tuple[SearchRecord, ...]:

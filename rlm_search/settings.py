@@ -74,6 +74,20 @@ class PromptSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     instructions: str = ""
 
 
+class ContextEngineerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[context_engineer]`: a model that prepares the sub-model for pieces of a text that is given.
+
+    Attributes:
+        mode: `pre_loop` writes a brief of the text before the loop, `per_query` a note for each sub-call, or `both`.
+        share_brief: the model that writes the code is told the brief, too.
+        spec: the model that writes them; "": the sub-model.
+    """
+
+    mode: Literal["off", "pre_loop", "per_query", "both"] = "off"
+    share_brief: bool = False
+    spec: str = ""
+
+
 class ToolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[tools]`: what the model can call beside the functions that every run has.
 

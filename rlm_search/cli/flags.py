@@ -13,6 +13,7 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 _NUMBER = click.IntRange(0)
+_ENGINEER = click.Choice(["off", "pre_loop", "per_query", "both"])
 _HISTORY = click.Choice(["full", "trim", "compact"])
 
 
@@ -54,6 +55,13 @@ FLAGS = (
         "Keep completions there, and use them again when the same is asked.", "FOLDER",
         click.Path(file_okay=False),
     ),
+    Flag(
+        "--context-engineer",
+        ("context_engineer.mode",),
+        "Have a model prepare the sub-model for pieces of the text that is given.  [off]",
+        type=_ENGINEER,
+    ),
+    Flag("--share-brief", ("context_engineer.share_brief",), "Tell its brief to the model that writes the code, too."),
     Flag("--compact", ("prompt.compact",), "Tell the model its rules briefly: for small models."),
     Flag("--instructions", ("prompt.instructions",), "What the model is told beside the rules.", "TEXT"),
     Flag("--history", ("history.mode",), "What happens to a long conversation.  [full]", type=_HISTORY),

@@ -36,6 +36,7 @@ class DelegateTools:
         ask: answers a question with a run of its own; None where no deeper run is allowed.
         options: what every call is made with.
         approval: is asked before a batch that costs much.
+        prepared: makes of a prompt what is sent.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class DelegateTools:
         ask: Callable[[str, str | None], Any] | None = None,
         options: Callable[[], CallOptions] = CallOptions,
         approval: Approval | None = None,
+        prepared: Callable[[str], str] = str,
     ) -> None:
         self._run = run
         self._models = models
         self._ask = ask
         self._options = options
         self._approval = approval or Approval()
+        self._prepared = prepared
         self._system = Message("system", resources.files("rlm_search.prompts").joinpath("sub.md").read_text("utf-8"))
 
     def functions(self) -> list[Callable[..., Any]]:
@@ -261,7 +264,7 @@ class DelegateTools:
 
     def _complete(self, model: Model, prompt: str, max_tokens: int | None) -> str:
         options = replace(self._options(), max_tokens=max_tokens)
-        return model.complete([self._system, Message("user", prompt)], options).text
+        return model.complete([self._system, Message("user", self._prepared(prompt))], options).text
 
     def _chosen(self, function: str, name: str | None, max_tokens: int | None) -> Model:
         if max_tokens is not None and max_tokens < 1:

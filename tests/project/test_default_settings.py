@@ -19,7 +19,14 @@ from retrievers.settings import (
 from rlm_search.cli.settings import AskSettings
 from rlm_search.gates import Gates
 from rlm_search.models.settings import ModelSettings, RootModelSettings
-from rlm_search.settings import HistorySettings, LimitSettings, PromptSettings, SandboxSettings, ToolSettings
+from rlm_search.settings import (
+    ContextEngineerSettings,
+    HistorySettings,
+    LimitSettings,
+    PromptSettings,
+    SandboxSettings,
+    ToolSettings,
+)
 
 FILE = Path(__file__).parents[2] / "config" / "default.toml"
 STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -31,6 +38,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "ingest": IngestSettings,
     "model": RootModelSettings,
     "sub_model": ModelSettings,
+    "context_engineer": ContextEngineerSettings,
     "prompt": PromptSettings,
     "tools": ToolSettings,
     "history": HistorySettings,

@@ -64,7 +64,7 @@ def test_each_flag_sets_what_it_stands_for() -> None:
     numbers = {"N": "60", "USD": "0.5", "S": "9"}
     for flag in FLAGS:
         for name in flag.names.split():
-            value = "trim" if flag.type and not flag.metavar else numbers.get(flag.metavar, "text")
+            value = flag.type.choices[-1] if isinstance(flag.type, click.Choice) else numbers.get(flag.metavar, "text")
             found = tables(name, *([value] if flag.metavar or flag.type else []))
             assert {f"{table}.{key}" for table, keys in found.items() for key in keys} == set(flag.settings)
 
