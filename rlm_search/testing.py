@@ -15,13 +15,14 @@ from retrievers.errors import DocumentNotFound, FilterError
 from retrievers.protocols import FilterLike
 from retrievers.types import Hit, RetrievedDocument, pages_of
 from rlm_search.errors import ToldToModel
+from rlm_search.models.cassette import Cassette, Departure
 from rlm_search.sandbox.functions import HostFunction
 from rlm_search.sandbox.guest import revive, short
 from rlm_search.sandbox.mapping import taking_functions
 from rlm_search.sandbox.plain import NotPlain, plain
 from rlm_search.types import Execution
 
-__all__ = ["InProcessSandbox", "MemoryRetriever"]
+__all__ = ["Cassette", "Departure", "InProcessSandbox", "MemoryRetriever"]
 
 
 class InProcessSandbox:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MODELS = {
     "extractive": "rlm_search.models.extractive:ExtractiveModel",
     "scripted": "rlm_search.models.scripted:read_script",
+    "cassette": "rlm_search.models.cassette:read_cassette",
     **dict.fromkeys(preset_names(), "rlm_search.models.http:HttpModel"),
     "claude": "rlm_search.models.claude_cli:ClaudeCli",
     "any-llm": "rlm_search.models.any_llm:AnyLlmModel",
@@ -27,6 +28,7 @@ MODELS = {
     "vertexai": "rlm_search.models.any_llm:AnyLlmModel",
 }
 """Built-in models by the name that a spec begins with."""
+_OF_FILES = {"scripted": "a file of replies", "cassette": "a recorded run"}
 _BY_LIBRARY = ("any-llm", "bedrock", "vertexai")
 
 
@@ -111,9 +113,10 @@ def _in_process(spec: str, argument: str) -> Model:
     from retrievers import plugins
 
     factory, given = plugins.load("rlm_search.models", spec, MODELS)
-    if spec.partition(":")[0] == "scripted":
+    name = spec.partition(":")[0]
+    if name in _OF_FILES:
         if not argument:
-            raise ConfigError("`scripted` needs a file of replies", hint="scripted:FILE; see docs/models.md")
+            raise ConfigError(f"`{name}` needs {_OF_FILES[name]}", hint=f"{name}:FILE; see docs/models.md")
         return cast("Model", factory(Path(argument)))
     return cast("Model", factory(given) if given else factory())
 

@@ -28,7 +28,7 @@ class TracedModel:
 
     def complete(self, messages: Sequence[Message], options: CallOptions) -> Completion:
         """Ask, and record what came of it."""
-        prompt = messages[-1].content[-_PROMPT_TAIL:] if messages else ""
+        prompt = messages[-1].content if messages else ""
         started = self._clock()
         try:
             completion = self._inner.complete(messages, options)
@@ -37,11 +37,13 @@ class TracedModel:
                 ModelCalled(
                     tier=self._tier,
                     model=self.name,
-                    prompt=prompt,
+                    prompt=prompt[-_PROMPT_TAIL:],
+                    prompt_characters=len(prompt),
                     text="",
                     finish_reason="error",
                     seconds=self._clock() - started,
                     error=error.message,
+                    error_type=type(error).__name__,
                 )
             )
             raise
@@ -53,7 +55,8 @@ class TracedModel:
         return ModelCalled(
             tier=self._tier,
             model=completion.model or self.name,
-            prompt=prompt,
+            prompt=prompt[-_PROMPT_TAIL:],
+            prompt_characters=len(prompt),
             text=completion.text,
             finish_reason=completion.finish_reason,
             input_tokens=usage.input_tokens,

@@ -29,7 +29,7 @@ _FILTERS = (
 def system(
     retriever: RetrieverProtocol | None, functions: Mapping[str, Callable[..., Any]], *, compact: bool = False
 ) -> str:
-    """The system prompt of a run: its tools, the corpus it may ask, and the rules; `compact`: a third as long."""
+    """The system prompt of a run: its tools, the corpus it may ask, and the rules; `compact`: in fewer words."""
     name = f"{'plain' if retriever is None else 'system'}{'_compact' if compact else ''}.md"
     template = Template(resources.files("rlm_search.prompts").joinpath(name).read_text(encoding="utf-8"))
     told = functions.values()

@@ -39,6 +39,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
 class ModelCalled(Event, frozen=True, kw_only=True, tag="model_called"):
     """A completion came back; `tier` is root or sub. `prompt` is the tail of what was new in the messages.
 
+    `prompt_characters` is how long that was; `error_type` is the class of the error, where there was one.
     `cached`: it came from our cache on disk, at no usage; `cached_tokens` came from the provider's cache of prompts.
     """
 
@@ -54,6 +55,8 @@ class ModelCalled(Event, frozen=True, kw_only=True, tag="model_called"):
     seconds: float = 0.0
     cached: bool = False
     error: str = ""
+    error_type: str = ""
+    prompt_characters: int = 0
 
 
 class CellStarted(Event, frozen=True, kw_only=True, tag="cell_started"):

@@ -442,3 +442,14 @@ def test_a_schema_that_is_none_is_one_line(scripted: Scripted, tmp_path: Path, t
     assert ended.code == 5
     assert "schema" in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_a_recorded_run_can_be_the_model(scripted: Scripted, command: Command, run_file: Path) -> None:
+    scripted("--trace", run_file, replies=[FOUND])
+    again = command("ask", QUESTION, "--model", f"cassette:{run_file}")
+    other = command("ask", "Another question?", "--model", f"cassette:{run_file}")
+
+    assert (again.code, again.out.splitlines()[0]) == (0, "35 million [1]")
+    assert other.code == 1
+    assert "a root call departs from the recorded run (step 1)" in other.err
+    assert command("ask", QUESTION, "--model", "cassette").code == 5
