@@ -19,6 +19,7 @@ _COMMANDS = {
     "index": ("rlm_search.cli.index", "Look after an index, or copy it to another engine."),
     "doctor": ("rlm_search.cli.doctor", "Tell whether this machine can confine the code that models write."),
     "replay": ("rlm_search.cli.replay", "Tell a recorded run again."),
+    "trace": ("rlm_search.cli.trace", "Walk through a recorded run in the terminal."),
 }
 
 

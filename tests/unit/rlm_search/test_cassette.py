@@ -115,7 +115,11 @@ def test_errors_are_raised_again_as_what_they_were(tmp_path: Path) -> None:
     code = python("says = llm_batch(['knots?', 'days?'])\nes_search('x')\nFINAL(f'{says[0].reason}; {says[1]}')")
     before = recorded(tmp_path / "run.jsonl", [code], sub)
 
-    assert played(Cassette(tmp_path / "run.jsonl")).text == before.text == "the prompt is longer than the model reads; split it; 77"
+    assert (
+        played(Cassette(tmp_path / "run.jsonl")).text
+        == before.text
+        == "the prompt is longer than the model reads; split it; 77"
+    )
 
 
 def test_what_changes_from_run_to_run_can_be_taken_out(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -453,3 +454,21 @@ def test_a_recorded_run_can_be_the_model(scripted: Scripted, command: Command, r
     assert other.code == 1
     assert "a root call departs from the recorded run (step 1)" in other.err
     assert command("ask", QUESTION, "--model", "cassette").code == 5
+
+
+def test_walking_through_a_run_needs_a_terminal(scripted: Scripted, command: Command, run_file: Path) -> None:
+    scripted("--trace", run_file, replies=[FOUND])
+    ended = command("trace", run_file, index=None)
+
+    assert ended.code == 5
+    assert f"rlm-search replay {run_file}" in ended.err
+    assert command("trace", run_file.with_name("none.jsonl"), index=None).code == 5
+
+
+def test_the_extra_that_is_missing_is_named(
+    scripted: Scripted, command: Command, run_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted("--trace", run_file, replies=[FOUND])
+    monkeypatch.setitem(sys.modules, "textual", None)
+
+    assert "pip install 'rlm-search[tui]'" in command("trace", run_file, index=None).err
