@@ -129,29 +129,32 @@ def ask(
       rlm-search ask --questions questions.txt --output answers.jsonl --workers 8
     """  # noqa: D301 - click reads the backspace character
     from rlm_search.cli.asking import Asking
+    from rlm_search.cli.telemetry import spans_of
 
     _check_usage(question, questions, output, trace)
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form} exclude each other")
     settings = read_settings(index, config, settings_of(flags))
     context = _context(context_files, context_dir, context_glob)
-    asking = Asking(
-        settings,
-        answer_type=_schema(answer_schema) if answer_schema else None,
-        context=context,
-        has_index=context is None or index is not None,
-        says_yes=yes,
-    )
-    if questions is not None:
-        from rlm_search.cli.batch import ask_all
+    with spans_of(settings) as spans:
+        asking = Asking(
+            settings,
+            answer_type=_schema(answer_schema) if answer_schema else None,
+            context=context,
+            has_index=context is None or index is not None,
+            says_yes=yes,
+            listeners=spans,
+        )
+        if questions is not None:
+            from rlm_search.cli.batch import ask_all
 
-        return ask_all(asking, questions, output, workers=workers, quiet=quiet, verbose=verbose)
-    assert question is not None
-    for line in asking.announcement():
-        printing.tell(line)
-    answer = asking.run(question, trace=trace, quiet=quiet, verbose=verbose)
-    _put(question, answer, asking, form="json" if as_json else form or "text", quiet=quiet)
-    return asking.exit_code(answer)
+            return ask_all(asking, questions, output, workers=workers, quiet=quiet, verbose=verbose)
+        assert question is not None
+        for line in asking.announcement():
+            printing.tell(line)
+        answer = asking.run(question, trace=trace, quiet=quiet, verbose=verbose)
+        _put(question, answer, asking, form="json" if as_json else form or "text", quiet=quiet)
+        return asking.exit_code(answer)
 
 
 def _check_usage(question: str | None, questions: Path | None, output: Path | None, trace: Path | None) -> None:

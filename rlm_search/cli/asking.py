@@ -58,6 +58,7 @@ class Asking:
         context: Context | None = None,
         has_index: bool = True,
         says_yes: bool = False,
+        listeners: Sequence[Listener] = (),
     ) -> None:
         self._settings = settings
         self._context = context
@@ -73,6 +74,7 @@ class Asking:
             require_citations=self._ask.require_citations,
             verify=self._ask.verify,
             has_index=has_index,
+            listeners=listeners,
             approval=Approval(above_usd=above, ask=self._confirm),
         )
         if not has_index and not self._parts.model.is_language_model:
@@ -130,7 +132,11 @@ class Asking:
         return exit_code_of(answer.status)
 
     def _recorded(
-        self, question: str, trace: Path | None, listeners: list[Listener], cancellation: Cancellation | None = None
+        self,
+        question: str,
+        trace: Path | None,
+        listeners: Sequence[Listener],
+        cancellation: Cancellation | None = None,
     ) -> tuple[Answer, Path | None]:
         """The answer, and the file that its run was recorded in."""
         run_id = new_run_id()

@@ -25,7 +25,7 @@ class Flag:
     settings: tuple[str, ...]
     help: str
     metavar: str = ""
-    type: click.ParamType | None = None
+    type: click.ParamType[Any] | None = None
     multiple: bool = False
 
     @property
@@ -35,7 +35,7 @@ class Flag:
 
     def option(self) -> Callable[[F], F]:
         """As click takes it."""
-        given = {"help": self.help, "multiple": self.multiple}
+        given: dict[str, Any] = {"help": self.help, "multiple": self.multiple}
         if not self.metavar and self.type is None:
             return click.option(*self.names.split(), self.argument, is_flag=True, **given)
         return click.option(*self.names.split(), self.argument, metavar=self.metavar or None, type=self.type, **given)
@@ -82,6 +82,7 @@ FLAGS = (
     Flag("--max-sub-tokens", ("limits.sub_tokens",), "Of all that it delegates.", "N", _NUMBER),
     Flag("--max-cost", ("limits.cost_usd",), "US dollars, where prices are known.", "USD", click.FloatRange(0)),
     Flag("--max-seconds --timeout", ("limits.seconds",), "Wall clock of the run.", "S", click.FloatRange(0)),
+    Flag("--otel", ("ask.otel",), "Send the run as OpenTelemetry spans (OTEL_EXPORTER_OTLP_ENDPOINT)."),
     Flag(
         "--require-citations",
         ("ask.require_citations",),

@@ -16,12 +16,16 @@ class AskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         verify: the sub-model checks each claim against its quotes; what they do not bear out is marked.
         confirm_usd: dollars that calls made at once may cost without being asked for; 0 asks for nothing.
         runs: the folder that runs are recorded in; "" is `runs` beside the index, `none` records nothing.
+        otel: send runs as OpenTelemetry spans to where the variables OTEL_EXPORTER_OTLP_… say.
+        otel_content: with prompts, replies, code and queries in them.
     """
 
     require_citations: bool = False
     verify: bool = False
     confirm_usd: float = 2.0
     runs: str = ""
+    otel: bool = False
+    otel_content: bool = False
 
 
 def state_folder() -> Path:

@@ -19,7 +19,7 @@ REPLY = "```python\nes_search('budget')\nFINAL('done')\n```"
 
 
 def asked(body: Any) -> str:
-    return next(message["content"] for message in body["messages"] if message["role"] == "user")
+    return str(next(message["content"] for message in body["messages"] if message["role"] == "user"))
 
 
 def test_a_batch_goes_on_after_kill_9(place: Place, tmp_path: Path) -> None:
