@@ -43,8 +43,8 @@ _PROVIDERS = {
 }
 """Ours that the conventions call otherwise."""
 _STAMPS = {"type", "run_id", "parent", "depth", "seq", "at", "step"}
-_CONTENT = {"quote", "summary", "reason", "query", "filters", "arguments"}
-"""What other events hold of questions, documents and models."""
+_NAMES = {"doc_id", "marker", "markers", "kind", "mode", "verdict"}
+"""What other events hold that is no text of questions, documents and models; numbers are none either."""
 _FAILED = ("failed", "out_of_budget")
 
 
@@ -203,11 +203,11 @@ class SpanListener:
         """An event of the span that it happened in; numbers, names and markers, and texts only where they are told."""
         values = msgspec.to_builtins(event, enc_hook=str)
         name = str(values["type"])
-        kept: Attributes = {
-            f"rlm_search.{key}": value if isinstance(value, bool | int | float) else str(value)
-            for key, value in values.items()
-            if key not in _STAMPS and (self._content or key not in _CONTENT) and value not in ("", None)
-        }
+        kept: Attributes = {}
+        for key, value in values.items():
+            is_number = isinstance(value, bool | int | float)
+            if key not in _STAMPS and value not in ("", None) and (is_number or key in _NAMES or self._content):
+                kept[f"rlm_search.{key}"] = value if is_number else str(value)
         run.inner.add_event(f"rlm_search.{name}", _given(kept), timestamp=_nanoseconds(event.at))
 
     def _whole(

@@ -17,7 +17,6 @@ from rlm_search.cli import printing
 from rlm_search.cli.commands import main
 from rlm_search.cli.errors import run
 from rlm_search.errors import BudgetExceeded, ModelUnavailable, SandboxError
-from rlm_search.terminal import printable
 
 
 def command_that(does: Callable[[], object]) -> click.Command:
@@ -198,7 +197,7 @@ def test_nothing_is_bold_in_a_file_or_a_pipe(capsys: pytest.CaptureFixture[str])
 
 
 def test_text_of_documents_cannot_steer_the_terminal() -> None:
-    assert printable("a\x1b]0;title\x07\tb\nc\u202ed") == "a ]0;title \tb\nc d"
+    assert printing.printable("a\x1b]0;title\x07\tb\nc\u202ed") == "a ]0;title \tb\nc d"
     assert printing.one_line(" a\r\nb ") == "a b"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 import pytest
@@ -27,8 +27,13 @@ _OF_TYPE: dict[Any, Any] = {str: "some text", int: 3, float: 0.5, dict: {"status
 
 def one_of(kind: type[Any]) -> Any:
     """An event of a kind, with all that it must have."""
-    required = [field for field in msgspec.structs.fields(kind) if field.required]
-    return kind(**{field.name: _OF_TYPE[getattr(field.type, "__origin__", field.type)] for field in required})
+    return kind(**{field.name: some(field.type) for field in msgspec.structs.fields(kind) if field.required})
+
+
+def some(type_: Any) -> Any:
+    """A value of a type."""
+    origin = get_origin(type_) or type_
+    return get_args(type_)[0] if origin is Literal else _OF_TYPE[origin]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
