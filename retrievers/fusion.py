@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # what needs no scaled scores needs no numpy
+    import numpy as np
+    import numpy.typing as npt
 
 K = TypeVar("K", bound=Hashable)
 Ranking: TypeAlias = Sequence[tuple[K, float]]
 """Keys with scores, best first."""
 
-Scores: TypeAlias = npt.NDArray[np.floating]
+Scores: TypeAlias = "npt.NDArray[np.floating]"
 """The scores of one leg, best first."""
 
 LEXICAL_WEIGHT: Final = 0.8
@@ -55,6 +56,8 @@ def normalised_mix(legs: Sequence[Leg[K]], *, prior: Callable[[K], float] | None
     Returns:
         Every key of every leg, best first; ties in the order in which the legs name them.
     """
+    import numpy as np
+
     mixed: dict[K, float] = {}
     for leg in legs:
         if leg.weight == 0:
@@ -80,6 +83,8 @@ def scaled(scores: Scores) -> Scores:
 
     What a leg did not find counts 0, as its worst candidates do. Scores that are all equal are all 1.
     """
+    import numpy as np
+
     if not len(scores):
         return scores
     spread = scores.std()

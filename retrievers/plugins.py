@@ -11,12 +11,14 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retrievers.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _MODULE_AND_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -38,7 +40,7 @@ def load(group: str, spec: str, builtins: Mapping[str, str]) -> tuple[Callable[.
     name, _, argument = spec.partition(":")
     if name in builtins:
         return _imported(builtins[name], spec), argument
-    for entry in metadata.entry_points(group=group, name=name):
+    for entry in _installed(group=group, name=name):
         return _imported(entry.value, spec), argument
     if _MODULE_AND_NAME.fullmatch(spec):
         _look_here_too()
@@ -48,7 +50,14 @@ def load(group: str, spec: str, builtins: Mapping[str, str]) -> tuple[Callable[.
 
 def names(group: str, builtins: Iterable[str]) -> list[str]:
     """What can be named in a group: built-ins and installed entry points."""
-    return sorted({*builtins, *(entry.name for entry in metadata.entry_points(group=group))})
+    return sorted({*builtins, *(entry.name for entry in _installed(group=group))})
+
+
+def _installed(**which: str) -> Iterable[EntryPoint]:
+    """The entry points of what is installed; what knows them is slow to import."""
+    from importlib.metadata import entry_points
+
+    return entry_points(**which)
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:

@@ -8,16 +8,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from retrievers.furniture import without
 
-Matrix: TypeAlias = npt.NDArray[np.float32]
+if TYPE_CHECKING:  # a third of what importing this would cost
+    import numpy as np
+    import numpy.typing as npt
+
+Matrix: TypeAlias = "npt.NDArray[np.float32]"
 """Vectors of several texts: n x dimensions."""
-Vector: TypeAlias = npt.NDArray[np.float32]
+Vector: TypeAlias = "npt.NDArray[np.float32]"
 """The vector of one text: dimensions."""
 
 MetadataValue: TypeAlias = str | int | float | bool | Sequence[str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import queue
 import threading
@@ -57,6 +56,8 @@ def stream(start: Start) -> Generator[AnyEvent, None, Answer]:
 
 async def awaited(start: Start) -> Answer:
     """The answer of a run on a thread of its own. A cancelled task has ended its run when it ends."""
+    import asyncio  # whoever awaits has it loaded; to others it is 20 ms for nothing
+
     cancellation = Cancellation()
     threads = ThreadPoolExecutor(1, thread_name_prefix="rlm-run")
     future = threads.submit(start, _nobody, cancellation)

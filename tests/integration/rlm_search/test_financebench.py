@@ -1,7 +1,7 @@
 """Questions about annual reports, put to a model on a server that plays recorded replies: each citation opens right.
 
-The replies were written turn by turn over what the tools had shown, mistakes included. Questions, gold pages and reports
-are read from the data set, which is not ours to ship.
+The replies were written turn by turn over what the tools had shown, mistakes included. Questions, gold pages and
+reports are read from the data set, which is not ours to ship.
 """
 
 from __future__ import annotations

@@ -27,3 +27,10 @@ def test_importing_the_package_loads_none_of_its_parts() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_loop_loads_nothing_that_only_engines_servers_and_async_programs_need() -> None:
+    heavy = ("numpy", "httpx", "asyncio", "importlib.metadata", "tantivy", "onnxruntime", "rich", "click", "lxml")
+    code = f"import sys, rlm_search; rlm_search.RLM; print([m for m in {heavy!r} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
