@@ -101,6 +101,11 @@ class KeptSandbox:
         self._inner: Sandbox | None = None
         self._functions: Mapping[str, Callable[..., Any]] = {}
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there are variables of earlier questions."""
+        return self._inner is not None
+
     def start(self, functions: Mapping[str, Callable[..., Any]], variables: Mapping[str, Any] | None = None) -> None:
         """Begin a session the first time; from then on, the functions lead to those of the run that is under way."""
         self._functions = functions

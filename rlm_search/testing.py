@@ -77,7 +77,7 @@ class InProcessSandbox:
 
     def set(self, name: str, value: Any) -> None:
         """Bind a variable."""
-        self._namespace[name] = value
+        self._namespace[name] = _revived(value)
 
     def variables(self) -> dict[str, str]:
         """The names that were assigned, each with its type and value."""

@@ -60,13 +60,13 @@ class PageTools:
         self._run.budget.check()
         if not 1 <= max_pages <= MAX_PAGES:
             raise ToolError(f"{function}: max_pages must lie between 1 and {MAX_PAGES}, not {max_pages}")
-        wanted = _with_neighbours(function, pages, radius, max_pages)
+        wanted = with_neighbours(function, pages, radius, max_pages)
         started = time.monotonic()
         with telling(function, found=doc_id):
             with self._run.trying("read", doc_id=doc_id):
                 found = [
                     page
-                    for first, last in _runs(wanted[:max_pages])
+                    for first, last in in_ranges(wanted[:max_pages])
                     for page in self._documents.pages(doc_id, first, last)
                 ]
             if not found:
@@ -94,7 +94,7 @@ def as_text(pages: Sequence[Page]) -> str:
     return "\n\n".join(f"<!-- Page {page.number} -->\n{page.text}" for page in pages)
 
 
-def _with_neighbours(function: str, pages: Sequence[int] | None, radius: int, max_pages: int) -> list[int]:
+def with_neighbours(function: str, pages: Sequence[int] | None, radius: int, max_pages: int) -> list[int]:
     """The numbers that are wanted, in order; the first pages where none are named."""
     if not pages:
         return list(range(1, max_pages + 1))
@@ -105,7 +105,7 @@ def _with_neighbours(function: str, pages: Sequence[int] | None, radius: int, ma
     return sorted({n for page in pages for n in range(max(page - radius, 1), page + radius + 1)})
 
 
-def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+def in_ranges(numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Ascending numbers as ranges without gaps."""
     grouped = [list(group) for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])]
     return [(group[0][1], group[-1][1]) for group in grouped]

@@ -103,7 +103,7 @@ class OpenAICompatAdapter:
 
     def complete(self, messages: Turns, *, max_tokens: int = 512, temperature: float = 0.0) -> ModelResponse:
         """One completion."""
-        return _asked(self.inner, messages, max_tokens, temperature)
+        return asked(self.inner, messages, max_tokens, temperature)
 
 
 class AzureOpenAIAdapter:
@@ -122,7 +122,7 @@ class AzureOpenAIAdapter:
 
     def complete(self, messages: Turns, *, max_tokens: int = 512, temperature: float = 0.0) -> ModelResponse:
         """One completion."""
-        return _asked(self.inner, messages, max_tokens, temperature)
+        return asked(self.inner, messages, max_tokens, temperature)
 
 
 PayloadBuilder = Callable[[Turns, int, "float | None", "str | None"], Mapping[str, Any]]
@@ -167,7 +167,7 @@ class GenericChatAdapter:
 
     def complete(self, messages: Turns, *, max_tokens: int = 512, temperature: float = 0.0) -> ModelResponse:
         """One completion."""
-        return _asked(self.inner, messages, max_tokens, temperature)
+        return asked(self.inner, messages, max_tokens, temperature)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -210,7 +210,7 @@ class FakeAdapter:
 
     def complete(self, messages: Turns, *, max_tokens: int = 512, temperature: float = 0.0) -> ModelResponse:
         """The next reply."""
-        return _asked(self.inner, messages, max_tokens, temperature)
+        return asked(self.inner, messages, max_tokens, temperature)
 
     def _reply(self, messages: Sequence[Message]) -> str | Completion | None:
         self.call_log.append([{"role": turn.role, "content": turn.content} for turn in messages])
@@ -225,7 +225,8 @@ class FakeAdapter:
         return Completion(text=rule.response, usage=_our_usage(rule.usage), model=self.inner.name)
 
 
-def _asked(model: Model, messages: Turns, max_tokens: int, temperature: float | None) -> ModelResponse:
+def asked(model: Model, messages: Turns, max_tokens: int, temperature: float | None) -> ModelResponse:
+    """What a model of ours says, in their form."""
     said = model.complete(
         [Message(turn["role"], turn["content"]) for turn in messages],  # type: ignore[arg-type]
         CallOptions(max_tokens=max_tokens, temperature=temperature),
@@ -254,3 +255,12 @@ def _parsing(parse: ResponseParser) -> Callable[[Any], Completion]:
 
 def _our_usage(usage: Usage) -> OurUsage:
     return OurUsage(input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens, calls=1)
+
+
+def __getattr__(name: str) -> Any:
+    """`VertexAIAdapter`, whose library is loaded where it is used."""
+    if name != "VertexAIAdapter":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from rlm_search.compat.pyrlm_runtime import vertex_ai
+
+    return vertex_ai.VertexAIAdapter

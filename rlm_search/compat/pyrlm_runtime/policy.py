@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rlm_search.compat.endings import limit_of
+from rlm_search.models.facts import known_facts
+from rlm_search.models.tokens import estimate_tokens
 from rlm_search.types import Answer, Limits
 
 if TYPE_CHECKING:
     from rlm_search.compat.pyrlm_runtime.trace import Trace
+
+
+__all__ = [
+    "MaxRecursionExceeded",
+    "MaxStepsExceeded",
+    "MaxSubcallsExceeded",
+    "MaxTokensExceeded",
+    "Policy",
+    "PolicyError",
+    "count_tokens",
+    "estimate_tokens",
+    "get_context_limit",
+    "text_of",
+]
+_UNKNOWN_WINDOW = 128_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +97,13 @@ def text_of(answer: Answer, trace: Trace) -> str:
     if answer.status in ("answered", "not_found"):
         return answer.text
     raise _ERRORS.get(limit_of(answer), PolicyError)(answer.reason, trace=trace, draft=answer.text)
+
+
+def count_tokens(messages: Sequence[Mapping[str, str]], model_name: str = "") -> int:
+    """About how many tokens messages have, whatever the model."""
+    return sum(estimate_tokens(message.get("content") or "") for message in messages)
+
+
+def get_context_limit(model_name: str) -> int:
+    """Tokens that a model reads, by its name; 128,000 where it is not known."""
+    return known_facts("openai", model_name).window or _UNKNOWN_WINDOW

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from retrievers import rerankers
 from retrievers.rerankers import ndcg_at_k, recall_at_k, union_pool
@@ -11,7 +11,23 @@ from rlm_search.compat.pyrlm_runtime.adapters import AdaptedModel, ModelAdapter
 from rlm_search.compat.pyrlm_runtime.cache import FileCache
 from rlm_search.types import CallOptions, Message, Model
 
-__all__ = ["ListwiseReranker", "QueryRewriter", "TournamentReranker", "ndcg_at_k", "recall_at_k", "union_pool"]
+__all__ = [
+    "ListwiseReranker",
+    "QueryRewriter",
+    "RerankerProtocol",
+    "TournamentReranker",
+    "ndcg_at_k",
+    "recall_at_k",
+    "union_pool",
+]
+
+
+class RerankerProtocol(Protocol):
+    """What a reranker of one's own has to be."""
+
+    def rerank(self, query: str, docs: Sequence[dict[str, Any]], top_k: int = 10) -> list[dict[str, Any]]:
+        """The best `top_k`."""
+        ...
 
 
 class ListwiseReranker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rlm_search import rlm
@@ -19,6 +20,7 @@ from rlm_search.compat.sessions import named
 from rlm_search.context import Context
 from rlm_search.errors import ConfigError
 from rlm_search.gates import Gates
+from rlm_search.models.facts import facts_of
 from rlm_search.models.limited import LimitedModel, Quota
 from rlm_search.trace.trace import Listener
 from rlm_search.types import Limits, Model
@@ -71,6 +73,25 @@ class RLM:
     retriever: Any | None = None
     repl_extensions: Callable[..., Mapping[str, Callable[..., Any]]] | None = None
     doc_tools: Mapping[str, Callable[..., Any]] | None = None
+    cache_dir: Path | str | None = None
+    compaction_threshold_pct: float | None = None
+    compaction_model_context_limit: int | None = None
+    # taken, and without effect: they shape log messages, or patch what does not happen here
+    compaction_model_name: str | None = None
+    compaction_summary_max_tokens: int = 1_024
+    auto_finalize_reject_limit: int | None = None
+    auto_finalize_reject_feedback: str | None = None
+    subcall_guard_steps: int | None = None
+    fallback_guard_steps: int | None = None
+    depth: int = 0
+    recursion_impl: str | None = None
+    recursive_subcall_system_prompt: str | None = None
+    recursive_subcall_max_steps: int | None = None
+    rlm_diagnostics: bool = False
+    logger: Any | None = None
+    log_truncate_code: int = 2_000
+    log_truncate_output: int = 500
+    log_truncate_prompt_summary: int = 240
 
     def run(self, query: str, context: Context | None = None) -> tuple[str, Trace]:
         """Answer a question.
@@ -133,14 +154,17 @@ class RLM:
             self.subcall_adapter or self.adapter, system=self.subcall_system_prompt, max_tokens=tokens
         )
         model = LimitedModel(model, Quota(concurrency=self.max_concurrent_subcalls))
-        return self.cache.around(model) if self.cache is not None else model
+        cache = FileCache(self.cache_dir) if self.cache is None and self.cache_dir is not None else self.cache
+        return cache.around(model) if cache is not None else model
 
     def _limits(self) -> Limits:
         return (self.policy or Policy()).limits(depth=self.max_recursion_depth if self.recursive_subcalls else 0)
 
     def _history(self) -> HistoryPolicy:
         if self.compaction:
-            return HistoryPolicy(mode="compact", tokens=self.compaction_threshold_tokens)
+            window = self.compaction_model_context_limit or facts_of(AdaptedModel(self.adapter)).window
+            share = int(window * self.compaction_threshold_pct) if window and self.compaction_threshold_pct else 0
+            return HistoryPolicy(mode="compact", tokens=share or self.compaction_threshold_tokens)
         if not self.conversation_history or self.max_history_tokens:
             return HistoryPolicy(mode="trim", tokens=max(self.max_history_tokens, _FORGETFUL_TOKENS))
         return HistoryPolicy()

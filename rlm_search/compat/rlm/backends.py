@@ -55,6 +55,14 @@ def model_of(backend: str, arguments: Mapping[str, Any] | None) -> Model:
     )
 
 
+def with_sampling(arguments: Mapping[str, Any] | None, sampling: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The arguments of a backend with further parameters of its requests."""
+    if sampling is None:
+        return arguments
+    given = dict(arguments or {})
+    return {**given, "sampling_args": {**(given.get("sampling_args") or {}), **sampling}}
+
+
 def _bedrock(name: str, given: dict[str, Any]) -> Model:
     """A model of Bedrock with a region or credentials of its own; whatever else is given is refused as elsewhere."""
     arguments = {argument: given.pop(argument) for argument in _OF_AWS if argument in given}

@@ -5,18 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from rlm_search import assemble, rlm
 from rlm_search.compaction import HistoryPolicy
-from rlm_search.compat.rlm.backends import model_of
+from rlm_search.compat.rlm.backends import model_of, with_sampling
 from rlm_search.compat.rlm.callbacks import Callbacks
 from rlm_search.compat.rlm.exceptions import CancellationError, response_of
 from rlm_search.compat.rlm.logger import RLMLogger
+from rlm_search.compat.rlm.persistence import Persistence
+from rlm_search.compat.rlm.tools import Tools
 from rlm_search.compat.rlm.usage import UsageSummary
-from rlm_search.compat.sessions import named
 from rlm_search.errors import ConfigError, RunCancelled
 from rlm_search.gates import Gates
 from rlm_search.models.facts import facts_of
@@ -81,18 +82,30 @@ class RLM:
         other_backend_kwargs: Sequence[Mapping[str, Any]] | None = None,
         logger: RLMLogger | None = None,
         verbose: bool = False,
+        persistent: bool = False,
         custom_tools: Mapping[str, Any] | None = None,
         compaction: bool = False,
         compaction_threshold_pct: float = 0.85,
+        max_concurrent_subcalls: int = 4,
         on_subcall_start: Callable[[int, str, str], None] | None = None,
         on_subcall_complete: Callable[[int, str, float, str | None], None] | None = None,
         on_iteration_start: Callable[[int, int], None] | None = None,
         on_iteration_complete: Callable[[int, int, float], None] | None = None,
+        sampling_args: Mapping[str, Any] | None = None,
+        sub_sampling_args: Mapping[str, Any] | None = None,
+        orchestrator: bool = True,
+        user_prologue: str | None = None,
     ) -> None:
-        model = model_of(backend, backend_kwargs)
+        given = with_sampling(backend_kwargs, sampling_args)
+        model = model_of(backend, given)
         others = list(zip(other_backends or (), other_backend_kwargs or (), strict=True))
+        if sub_sampling_args is not None:
+            name, arguments = others[0] if others else (backend, given)
+            others = [(name, with_sampling(arguments, sub_sampling_args) or {}), *others[1:]]
         window = facts_of(model).window or _UNKNOWN_WINDOW
-        self._instructions = custom_system_prompt or ""
+        tools = Tools.of(custom_tools or {})
+        told = (custom_system_prompt or "", tools.told(), user_prologue or "")
+        self._instructions = "\n\n".join(part for part in told if part)
         self._logger, self._verbose = logger, verbose
         self._callbacks = (on_iteration_start, on_iteration_complete, on_subcall_start, on_subcall_complete)
         self._metadata = {
@@ -122,9 +135,10 @@ class RLM:
             history=HistoryPolicy(mode="compact", tokens=int(window * compaction_threshold_pct))
             if compaction
             else HistoryPolicy(),
-            sandbox=_sandbox(environment, environment_kwargs or {}),
-            tools=[_tool(name, given) for name, given in (custom_tools or {}).items()],
+            sandbox=tools.in_sandbox(_sandbox(environment, environment_kwargs or {})),
+            tools=tools.functions,
         )
+        self._persistence = Persistence(self._rlm) if persistent else None
 
     def completion(self, prompt: Any, root_prompt: str | None = None) -> RLMChatCompletion:
         """Answer what a prompt asks.
@@ -137,18 +151,24 @@ class RLM:
             NoAnswerError: there is no answer, one of its kinds says why.
             ModelError, SandboxError: a part is broken.
         """
-        listeners: list[Listener] = [Callbacks(*self._callbacks)]
-        if self._logger is not None:
-            self._logger.begin(self._metadata)
-            listeners.append(self._logger)
+        logger, shared = self._logger or RLMLogger(), self._persistence
+        logger.begin(self._metadata)
+        listeners: list[Listener] = [Callbacks(*self._callbacks), logger]
         if self._verbose:
             listeners.append(PlainProgress(sys.stderr))
+        told = f"{self._instructions}\n\n{shared.told()}".strip() if shared else self._instructions
         try:
             answer = self._rlm.run(
-                root_prompt or _QUESTION, context=prompt, instructions=self._instructions, listeners=listeners
+                root_prompt or _QUESTION,
+                context=prompt,
+                instructions=told,
+                listeners=listeners,
+                kept=shared.kept if shared else None,
             )
         except RunCancelled as cancelled:
             raise CancellationError(cancelled.message) from cancelled
+        if shared is not None:
+            shared.add_history(logger.get_trajectory())
         return RLMChatCompletion(
             root_model=self._rlm.model.name,
             prompt=prompt,
@@ -157,6 +177,18 @@ class RLM:
             execution_time=answer.seconds,
             metadata=self._logger.get_trajectory() if self._logger is not None else None,
         )
+
+    def close(self) -> None:
+        """End the session of a persistent one; the next completion begins another."""
+        if self._persistence is not None:
+            self._persistence.close()
+            self._persistence = Persistence(self._rlm)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
 def _sandbox(environment: str, arguments: Mapping[str, Any]) -> Callable[[], Sandbox] | None:
@@ -169,13 +201,3 @@ def _sandbox(environment: str, arguments: Mapping[str, Any]) -> Callable[[], San
     raise ConfigError(
         f"no environment {environment!r}", hint="local, which is a confined process, or docker; others are services"
     )
-
-
-def _tool(name: str, given: Any) -> Callable[..., Any]:
-    function = given["tool"] if isinstance(given, Mapping) else given
-    if not callable(function):
-        raise ConfigError(f"the custom tool `{name}` is no function", hint="put data into the context")
-    tool = named(name, function)
-    if isinstance(given, Mapping) and given.get("description"):
-        tool.__doc__ = str(given["description"])
-    return tool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,14 @@ class ModelUsageSummary:
     total_input_tokens: int
     total_output_tokens: int
     total_cost: float | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ModelUsageSummary:
+        """From what `to_dict` gave."""
+        calls, read, written = (
+            int(data.get(f"total_{name}") or 0) for name in ("calls", "input_tokens", "output_tokens")
+        )
+        return cls(calls, read, written, data.get("total_cost"))
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -34,6 +43,12 @@ class UsageSummary:
     """Of all models."""
 
     model_usage_summaries: dict[str, ModelUsageSummary]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> UsageSummary:
+        """From what `to_dict` gave."""
+        models = data.get("model_usage_summaries", {})
+        return cls({model: ModelUsageSummary.from_dict(used) for model, used in models.items()})
 
     @classmethod
     def of(cls, answer: Answer) -> UsageSummary:

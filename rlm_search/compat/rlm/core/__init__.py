@@ -1,0 +1,1 @@
+"""Where rlm keeps its types."""
