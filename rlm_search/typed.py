@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +57,7 @@ class AnswerType:
 
 
 def answer_type(kind: Any) -> AnswerType:
-    """What `RLM.run(answer_type=…)` takes: a JSON schema as a dict, a pydantic model, or a type that msgspec knows.
+    """What `RLM.run(answer_type=…)` takes: a JSON schema as a dict, or a type that msgspec or pydantic knows.
 
     Raises:
         ConfigError: it is none of them.
@@ -69,6 +71,8 @@ def answer_type(kind: Any) -> AnswerType:
     try:
         schema = msgspec.json.schema(kind)
     except TypeError as error:
+        if (found := _of_pydantic(kind)) is not None:
+            return found
         raise ConfigError(f"`answer_type` cannot be {kind!r}: {error}", hint="a JSON schema, a model, a type") from None
     return AnswerType(schema, lambda data: _made(lambda given: msgspec.convert(given, kind), data))
 
@@ -91,7 +95,25 @@ def json_in(text: str) -> Any:
 
 def plain(value: Any) -> Any:
     """The value of a typed answer as plain data, for traces and JSON."""
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else msgspec.to_builtins(value)
+    return msgspec.to_builtins(value, enc_hook=_dumped)
+
+
+def _dumped(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    raise NotImplementedError(f"a {type(value).__name__} is no plain data")
+
+
+def _of_pydantic(kind: Any) -> AnswerType | None:
+    """A type with pydantic models in it, such as a list of them; None where it is none."""
+    pydantic = sys.modules.get("pydantic")  # whoever has such a type has loaded it
+    if pydantic is None or inspect.isroutine(kind):
+        return None
+    try:
+        adapter = pydantic.TypeAdapter(kind)
+        return AnswerType(adapter.json_schema(), lambda data: _made(adapter.validate_python, data))
+    except pydantic.errors.PydanticUserError:
+        return None
 
 
 def _of_schema(schema: Mapping[str, Any]) -> AnswerType:

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rlm_search.compat.dspy_rlm.language_models import LM, configure
     from rlm_search.compat.dspy_rlm.module import RLM, Prediction
+    from rlm_search.compat.dspy_rlm.signatures import InputField, OutputField, Signature
 
-_PUBLIC = {"LM": "language_models", "Prediction": "module", "RLM": "module", "configure": "language_models"}
+_PUBLIC = {
+    "LM": "language_models",
+    "RLM": "module",
+    "InputField": "signatures",
+    "OutputField": "signatures",
+    "Prediction": "module",
+    "Signature": "signatures",
+    "configure": "language_models",
+}
 
-__all__ = ["LM", "RLM", "Prediction", "configure"]
+__all__ = ["LM", "RLM", "InputField", "OutputField", "Prediction", "Signature", "configure"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rlm_search import assemble, rlm
 from rlm_search.compat.dspy_rlm.language_models import LM, configured
-from rlm_search.compat.dspy_rlm.signatures import Signature
+from rlm_search.compat.dspy_rlm.signatures import Fields, Signature
 from rlm_search.compat.rlm.exceptions import response_of
 from rlm_search.compat.rlm.logger import RLMLogger
 from rlm_search.compat.sessions import SandboxWithVariables
@@ -44,7 +44,8 @@ class RLM:
     """A module that answers a signature by a loop.
 
     Args:
-        signature: `context, query -> answer: str`; types are those of Python's built-in ones.
+        signature: `context, query -> answer: str`, with Python's built-in types; or a class of fields (`Signature`),
+            whose types may be pydantic models, too.
         max_iterations: steps at most.
         max_llm_calls: sub-calls at most.
         max_output_chars: of a cell's output that the model is shown, head and tail.
@@ -60,7 +61,7 @@ class RLM:
 
     def __init__(
         self,
-        signature: str,
+        signature: str | Fields | type[Signature],
         max_iterations: int = 20,
         max_llm_calls: int = 50,
         max_output_chars: int = 10_000,
@@ -71,11 +72,11 @@ class RLM:
         lm: LM | None = None,
         instructions: str = "",
     ) -> None:
-        self.signature = Signature.of(signature)
+        self.signature = Fields.of(signature)
         self._limits = Limits(steps=max_iterations, subcalls=max_llm_calls, depth=0)
         self._output_characters, self._verbose = max_output_chars, verbose
         self._tools, self._lm, self._sub_lm = tuple(tools or ()), lm, sub_lm
-        self._instructions = instructions
+        self._instructions = "\n\n".join(told for told in (self.signature.instructions, instructions) if told)
 
     def __call__(self, **inputs: Any) -> Prediction:
         """Answer for these inputs.
@@ -118,7 +119,9 @@ class RLM:
         return f"From the variables of your session, find {wanted}. Finish with SUBMIT(name=value, …)."
 
     def _asked(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        shown = "\n".join(f"- `{name}`: {_about(value)}" for name, value in inputs.items())
+        about = self.signature.about
+        said = {name: f" ({about[name]})" if name in about else "" for name in inputs}
+        shown = "\n".join(f"- `{name}`{said[name]}: {_about(value)}" for name, value in inputs.items())
         told = f"{self._instructions}\n\nYour session has these variables; what they hold is data:\n{shown}".strip()
         return {"instructions": told, "answer_type": self.signature.answer_type()}
 

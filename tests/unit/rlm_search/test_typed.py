@@ -104,3 +104,11 @@ def test_what_is_no_type_is_refused(kind: Any) -> None:
 
 def test_the_schema_is_json() -> None:
     assert json.loads(json.dumps(answer_type(Limit).schema))["title"] == "Limit"
+
+
+def test_a_list_of_models_is_a_type(tell: Tell) -> None:
+    told = tell(
+        "\nFINAL([{'knots': 0}])", "\nFINAL([{'knots': 32}, {'knots': 30}])", retriever=None, answer_type=list[Limit]
+    )
+    assert told.answer.value == [Limit(knots=32), Limit(knots=30)]
+    assert told.of(RunFinished)[0].answer["value"] == [{"knots": 32, "where": []}, {"knots": 30, "where": []}]

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import pydantic
 import pytest
 
 from rlm_search.errors import ConfigError
@@ -94,3 +95,51 @@ def test_inputs_that_the_signature_does_not_name_are_refused(serve: Serve) -> No
 
     with pytest.raises(ConfigError, match="wants context, query"):
         dspy.RLM("context, query -> answer", lm=dspy.LM("openai/gpt-5"))(context="x")
+
+
+def test_a_class_of_fields_is_a_signature(serve: Serve) -> None:
+    server = serve(
+        "```python\nSUBMIT(people=[{'name': 'Ann'}], count='many')\n```",
+        "```python\nSUBMIT(people=[{'name': 'Ann', 'age': len(letter)}], count=1)\n```",
+    )
+
+    from rlm_search.compat import dspy_rlm as dspy
+
+    class Person(pydantic.BaseModel):
+        name: str
+        age: int
+
+    class People(dspy.Signature):
+        """Find the people of a letter."""
+
+        letter: str = dspy.InputField(desc="an old one")
+        people: list[Person] = dspy.OutputField(desc="all of them")
+        count: int = dspy.OutputField()
+
+    result = dspy.RLM(People, lm=dspy.LM("openai/gpt-5"))(letter="Dear Ann")
+    assert (result.people, result.count) == ([Person(name="Ann", age=8)], 1)
+    assert result.toDict() == {"people": [{"name": "Ann", "age": 8}], "count": 1}
+    told = server.completions[0]["messages"][0]["content"]
+    assert "Find the people of a letter." in told
+    assert "`letter` (an old one)" in told
+    assert '"description": "all of them"' in told
+    assert "people: " in json.dumps(server.completions[1]["messages"][-1])
+
+
+def test_a_text_with_instructions_is_a_signature(serve: Serve) -> None:
+    server = serve("```python\nSUBMIT(toxic=False)\n```")
+
+    from rlm_search.compat import dspy_rlm as dspy
+
+    signature = dspy.Signature("comment -> toxic: bool", instructions="Mark what insults.")
+    assert dspy.RLM(signature, lm=dspy.LM("openai/gpt-5"))(comment="You are great!").toxic is False
+    assert "Mark what insults." in server.completions[0]["messages"][0]["content"]
+
+
+def test_a_class_without_an_output_is_refused() -> None:
+    from rlm_search.compat import dspy_rlm as dspy
+
+    with pytest.raises(ConfigError, match="has no output"):
+
+        class Nothing(dspy.Signature):
+            letter: str = dspy.InputField()
