@@ -40,7 +40,7 @@ def load(group: str, spec: str, builtins: Mapping[str, str]) -> tuple[Callable[.
     name, _, argument = spec.partition(":")
     if name in builtins:
         return _imported(builtins[name], spec), argument
-    for entry in _installed(group=group, name=name):
+    for entry in _installed(group, name):
         return _imported(entry.value, spec), argument
     if _MODULE_AND_NAME.fullmatch(spec):
         _look_here_too()
@@ -50,14 +50,14 @@ def load(group: str, spec: str, builtins: Mapping[str, str]) -> tuple[Callable[.
 
 def names(group: str, builtins: Iterable[str]) -> list[str]:
     """What can be named in a group: built-ins and installed entry points."""
-    return sorted({*builtins, *(entry.name for entry in _installed(group=group))})
+    return sorted({*builtins, *(entry.name for entry in _installed(group))})
 
 
-def _installed(**which: str) -> Iterable[EntryPoint]:
-    """The entry points of what is installed; what knows them is slow to import."""
+def _installed(group: str, name: str = "") -> list[EntryPoint]:
+    """The entry points of what is installed, those of one name where it is given; what knows them is slow to import."""
     from importlib.metadata import entry_points
 
-    return entry_points(**which)
+    return [entry for entry in entry_points(group=group) if name in ("", entry.name)]
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:

@@ -31,7 +31,7 @@ def pages_of_two_documents() -> Iterator[str]:
         vector = {"embedding": {"type": "dense_vector", "dims": 8}}
         dialect.request("PUT", f"/{name}", body={"mappings": {"properties": fields | vector}})
         rows = [{"content": f"Page {n} of {doc}.", "doc_id": doc, "page_num": n} for doc in "xy" for n in (1, 2, 3)]
-        lines = [json.dumps(line).encode() for row in rows for line in ({"index": {}}, row)]
+        lines = [text.encode() for row in rows for text in ('{"index": {}}', json.dumps(row))]
         dialect.request("POST", f"/{name}/_bulk", params={"refresh": "true"}, lines=lines)
         dialect.close()
         yield name
