@@ -14,7 +14,7 @@ from retrievers.types import CorpusDescription, DocumentSummary, Facet, Hit, Ret
 from rlm_search.compat.settings import environment_with
 from rlm_search.documents import Documents
 from rlm_search.models.settings import key
-from rlm_search.tools.pages import as_text, in_ranges, with_neighbours
+from rlm_search.tools.pages import in_ranges, with_neighbours
 
 __all__ = ["AsyncRetrieverProtocol", "ElasticsearchRetriever", "RetrieverProtocol"]
 
@@ -121,7 +121,7 @@ class ElasticsearchRetriever:
             DocumentNotFound: there is no such document.
         """
         return [
-            {"doc_id": page.doc_id, "page_num": page.number, "content": page.text}
+            {"doc_id": page.doc_id, "page_num": page.number, "content": page.text.rstrip("\n")}
             for first, last in in_ranges(with_neighbours("get_pages", pages, radius, max_pages)[:max_pages])
             for page in self._documents.pages(logical_doc_id, first, last)
         ]
@@ -130,8 +130,8 @@ class ElasticsearchRetriever:
         self, logical_doc_id: str, *, pages: Sequence[int] | None = None, radius: int = 0, max_pages: int = 20
     ) -> str:
         """The same as one text, each page below a line `<!-- Page 3 -->`."""
-        wanted = in_ranges(with_neighbours("get_pages_text", pages, radius, max_pages)[:max_pages])
-        return as_text([page for first, last in wanted for page in self._documents.pages(logical_doc_id, first, last)])
+        found = self.get_pages(logical_doc_id, pages=pages, radius=radius, max_pages=max_pages)
+        return "\n\n".join(f"<!-- Page {page['page_num']} -->\n{page['content']}" for page in found)
 
     def get_logical_document(self, logical_doc_id: str, *, max_pages: int = 2_000) -> dict[str, Any]:
         """A document as a dict, whole: `max_pages` cuts nothing off.

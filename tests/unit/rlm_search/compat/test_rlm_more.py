@@ -99,7 +99,7 @@ def test_sampling_of_root_and_sub_model_reaches_their_requests(serve: Serve) -> 
 
 
 def test_usage_survives_being_plain_data() -> None:
-    from rlm_search.compat.rlm.core.types import ModelUsageSummary, UsageSummary
+    from rlm_search.compat.rlm.types import ModelUsageSummary, UsageSummary
 
     summary = UsageSummary({"m": ModelUsageSummary(1, 2, 3, 0.5)})
     assert UsageSummary.from_dict(summary.to_dict()) == summary

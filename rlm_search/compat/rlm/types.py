@@ -1,4 +1,4 @@
-"""The types of a completion by the module that rlm has them in."""
+"""The types of a completion, as rlm has them in `rlm.core.types`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,0 @@
-"""Where rlm keeps its types."""
