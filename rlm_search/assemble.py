@@ -42,7 +42,7 @@ SANDBOXES = {
 class Assembled:
     """What a command needs to answer questions.
 
-    `others` are the models of runs at depth 1, 2 and so on, and that of the context engineer.
+    `others` are the models of runs at depth 1, 2 and so on, of the context engineer and of the verifier.
     """
 
     rlm: RLM
@@ -62,6 +62,7 @@ def assemble(
     listeners: Sequence[Listener] = (),
     require_citations: bool = False,
     verify: bool = False,
+    verifier: str = "",
     approval: Approval | None = None,
     has_index: bool = True,
 ) -> Assembled:
@@ -72,6 +73,7 @@ def assemble(
         listeners: are given every event.
         require_citations: an answer without one that holds is not returned.
         verify: claims of an answer are checked against their quotes by the sub-model.
+        verifier: the spec of another model for that.
         approval: is asked before calls that together cost much.
         has_index: False for runs on given text alone.
 
@@ -86,7 +88,8 @@ def assemble(
     quotas = Quotas()
     model, sub_model, deeper = _models(settings, quotas)
     engineer, writer = _engineer(settings, quotas)
-    others = (*deeper, writer) if writer else deeper
+    checker = _another(settings, quotas, verifier) if verify else None
+    others = (*deeper, *(opened for opened in (writer, checker) if opened is not None))
     limits = settings.table("limits", LimitSettings).limits()
     if limits.cost_usd is not None:
         _refuse_unknown_prices((model, sub_model, *others))
@@ -109,6 +112,7 @@ def assemble(
         listeners=listeners,
         require_citations=require_citations,
         verify=verify,
+        verifier=checker.model if checker else None,
         gates=settings.table("gates", Gates),
         cell_seconds=sandbox.cell_seconds,
         output_characters=sandbox.output_characters,
@@ -184,10 +188,15 @@ def _engineer(settings: Settings, quotas: Quotas) -> tuple[ContextEngineer | Non
     wanted = settings.table("context_engineer", ContextEngineerSettings)
     if wanted.mode == "off":
         return None, None
-    root = settings.table("model", RootModelSettings)
-    writer = open_model(_elsewhere(root, wanted.spec), quotas=quotas) if wanted.spec else None
+    writer = _another(settings, quotas, wanted.spec)
     model = writer.model if writer else None
     return ContextEngineer(mode=wanted.mode, share_brief=wanted.share_brief, model=model), writer
+
+
+def _another(settings: Settings, quotas: Quotas, spec: str) -> OpenedModel | None:
+    """A further model, of the root model's settings; None without a spec."""
+    root = settings.table("model", RootModelSettings)
+    return open_model(_elsewhere(root, spec), quotas=quotas) if spec else None
 
 
 def _sub_settings(settings: Settings, root: ModelSettings, model: OpenedModel) -> ModelSettings | None:

@@ -59,6 +59,7 @@ class RLM:
         require_citations: an answer without a citation that holds is not returned, and its sentences without one are
             marked (`Answer.doubts`).
         verify: the sub-model is shown each claim of an answer with its quotes only; those not borne out are marked.
+        verifier: another model for that.
         tools: functions of your own that the model may call: it is told their signatures and the first line of their
             docstrings; they take and return plain data, and may be called from several threads.
         gates: what must have happened before an answer counts, and when a run is given up.
@@ -84,6 +85,7 @@ class RLM:
         listeners: Sequence[Listener] = (),
         require_citations: bool = False,
         verify: bool = False,
+        verifier: Model | str | None = None,
         gates: Gates | None = None,
         tools: Sequence[Callable[..., Any]] = (),
         cell_seconds: float = 60.0,
@@ -104,6 +106,7 @@ class RLM:
         self._listeners = tuple(listeners)
         self._require_citations = require_citations
         self._verify = verify
+        self._verifier = assemble.model_of(verifier) if verifier is not None else self.sub_model
         self.gates = gates or Gates()
         self._tools = check_tools(tools)
         self._cell_seconds = cell_seconds
@@ -257,7 +260,7 @@ class RLM:
             raise
         if not self._verify or run.budget.depth:
             return answer
-        return verified(run, TracedModel(MeteredModel(self.sub_model, run.budget, "sub"), run.trace, "sub"), answer)
+        return verified(run, TracedModel(MeteredModel(self._verifier, run.budget, "sub"), run.trace, "sub"), answer)
 
     def _loop(self, run: Run, sandbox: Sandbox) -> Loop:
         model = self.model_at(run.budget.depth)

@@ -9,37 +9,66 @@ from importlib import resources
 
 from rlm_search import answers
 from rlm_search.claims import Claim, claims
+from rlm_search.context import Context
 from rlm_search.errors import BudgetExceeded, ModelError
+from rlm_search.passages import passages
 from rlm_search.run import Run
 from rlm_search.tools.delegate import MAX_CONCURRENT, in_threads
-from rlm_search.trace.events import Verdict, Verified
+from rlm_search.trace.events import CellFinished, Verdict, Verified
 from rlm_search.types import Answer, CallOptions, Citation, Doubt, Message, Model
 
 _VERDICT = re.compile(r"\b(?P<not>UN|NOT )?SUPPORTED\b[ \t:.*`-]*(?P<reason>[^\n]*)", re.IGNORECASE)
 _REASON_SHOWN = 300
+_CELLS_SHOWN = 3
+_PRINTED_SHOWN = 1_500
 
 
 def verified(run: Run, model: Model, answer: Answer) -> Answer:
     """The answer, with the claims that their quotes do not bear out called in doubt.
 
+    One over given text alone has no quotes: it is looked at whole, with passages of the text that share words with it.
     Each claim with markers is a sub-call; equal ones are one. What cannot be looked at (the budget is spent, the model
     is away or says nothing) is `unchecked`: the answer stands, and is not passed off as checked.
     """
+    if answer.status == "answered" and run.citations is None and run.context is not None:
+        return _looked_at_whole(run, model, answer, run.context)
     if answer.status != "answered" or not answer.citations or run.answer_type is not None:
         return answer
     by_marker = {citation.marker: citation for citation in answer.citations}
     cited = [claim for claim in claims(answer.text) if any(marker in by_marker for marker in claim.markers)]
     prompts = {claim: _prompt(claim, [by_marker[m] for m in claim.markers if m in by_marker]) for claim in cited}
-    replies = _asked(run, model, list(dict.fromkeys(prompts.values())))
+    replies = _asked(run, model, list(dict.fromkeys(prompts.values())), "verify.md")
     found = [_doubt(run, claim, replies[prompts[claim]]) for claim in cited]
     return answers.doubted(run, answer, [*answer.doubts, *(doubt for doubt in found if doubt is not None)])
 
 
-def _asked(run: Run, model: Model, prompts: Sequence[str]) -> dict[str, str | Exception]:
+def _looked_at_whole(run: Run, model: Model, answer: Answer, context: Context) -> Answer:
+    claim = Claim(text=answer.text, start=0, end=len(answer.text), markers=())
+    found = passages(context.text, f"{answer.text} {run.question}")
+    parts = [f'<passage from="{start}">\n{_inside(text, "passage")}\n</passage>' for start, text in found]
+    parts += [f"<printed>\n{_inside(text, 'printed')}\n</printed>" for text in _printed(run)]
+    parts += [f"<question>\n{_inside(run.question, 'question')}\n</question>"]
+    parts += [f"<answer>\n{_inside(answer.text, 'answer')}\n</answer>"]
+    prompt = "\n".join(parts)
+    doubt = _doubt(run, claim, _asked(run, model, [prompt], "verify_given.md")[prompt])
+    return answers.doubted(run, answer, [*answer.doubts, *([doubt] if doubt is not None else [])])
+
+
+def _printed(run: Run) -> list[str]:
+    """The ends of what the last cells of a run printed."""
+    shown = [
+        event.stdout[-_PRINTED_SHOWN:]
+        for event in run.trace.events
+        if isinstance(event, CellFinished) and event.run_id == run.trace.run_id and event.stdout.strip()
+    ]
+    return shown[-_CELLS_SHOWN:]
+
+
+def _asked(run: Run, model: Model, prompts: Sequence[str], instructions: str) -> dict[str, str | Exception]:
     """The reply to each prompt, or why there is none; as many are asked as sub-calls are left."""
     left = run.budget.subcalls_left()
     within = prompts if left is None else prompts[:left]
-    system = Message("system", resources.files("rlm_search.prompts").joinpath("verify.md").read_text("utf-8"))
+    system = Message("system", resources.files("rlm_search.prompts").joinpath(instructions).read_text("utf-8"))
 
     def ask(prompt: str) -> str | Exception:
         try:

@@ -132,6 +132,8 @@ def ask(
     from rlm_search.cli.telemetry import spans_of
 
     _check_usage(question, questions, output, trace)
+    if questions is not None and form not in (None, "json"):
+        raise click.UsageError(f"answers to --questions are JSON lines; --format {form} is for one")
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form} exclude each other")
     settings = read_settings(index, config, settings_of(flags))

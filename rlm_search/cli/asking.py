@@ -73,6 +73,7 @@ class Asking:
             settings,
             require_citations=self._ask.require_citations,
             verify=self._ask.verify,
+            verifier=self._ask.verifier,
             has_index=has_index,
             listeners=listeners,
             approval=Approval(above_usd=above, ask=self._confirm),
@@ -82,7 +83,7 @@ class Asking:
                 "working on given text needs a language model, and none is set",
                 hint="--model openai:NAME, ollama:NAME, …; or index the files with `ingest` and ask the index",
             )
-        if self._ask.verify and not self._parts.sub_model.is_language_model:
+        if self._ask.verify and not self._ask.verifier and not self._parts.sub_model.is_language_model:
             raise ConfigError(
                 "checking claims against their quotes needs a language model, and none is set",
                 hint="--sub-model openai:NAME, ollama:NAME, …; or leave out --verify",

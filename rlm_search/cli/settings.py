@@ -14,6 +14,7 @@ class AskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         require_citations: an answer without a citation that holds is not given; sentences without one are marked.
         verify: the sub-model checks each claim against its quotes; what they do not bear out is marked.
+        verifier: the spec of another model for that.
         confirm_usd: dollars that calls made at once may cost without being asked for; 0 asks for nothing.
         runs: the folder that runs are recorded in; "" is `runs` beside the index, `none` records nothing.
         otel: send runs as OpenTelemetry spans to where the variables OTEL_EXPORTER_OTLP_… say.
@@ -22,6 +23,7 @@ class AskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     require_citations: bool = False
     verify: bool = False
+    verifier: str = ""
     confirm_usd: float = 2.0
     runs: str = ""
     otel: bool = False

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast, get_args
 
 from rlm_search import rlm
 from rlm_search.compat.rlm.logger import RLMLogger
 from rlm_search.compat.rlm_loop.backends import LLMBackend
+from rlm_search.context_engineer import ContextEngineer, Mode
+from rlm_search.errors import ConfigError
 from rlm_search.trace.live import PlainProgress
 from rlm_search.trace.trace import Listener
-from rlm_search.types import Answer, Limits, Usage
+from rlm_search.types import Answer, Limits, Model, Usage
 
 
 @dataclass
@@ -48,10 +50,18 @@ class RLM:
         max_iterations: steps at most.
         max_depth: how deep `rlm_query` goes.
         verbose: tell each step on stderr.
-        compact_prompt: without effect: there is one prompt.
+        compact_prompt: tell the model its rules briefly.
         timeout: seconds at most.
-        max_token_budget: tokens at most, of both models.
+        max_token_budget: tokens at most, of all models.
+        verify: have the answer looked at once more; what is in doubt is noted at its end.
+        sub_rlm_model: the later name of `recursive_model`.
         sub_rlm_backend: where the recursive model is asked.
+        verifier_backend: where the verifier is asked; by default where the recursive model is.
+        verifier_model: looks at answers; by default the recursive model.
+        context_engineer_mode: `off`, `pre_loop`, `per_query` or `both`.
+        share_brief_with_root: the model that writes the code is told the brief, too.
+        context_engineer_backend: where the context engineer is asked; by default where the recursive model is.
+        context_engineer_model: writes brief and notes; by default the recursive model.
 
     Raises:
         ConfigError: a missing credential.
@@ -69,13 +79,30 @@ class RLM:
         compact_prompt: bool = False,
         timeout: float | None = None,
         max_token_budget: int | None = None,
+        verify: bool = False,
+        sub_rlm_model: str | None = None,
         sub_rlm_backend: LLMBackend | None = None,
+        verifier_backend: LLMBackend | None = None,
+        verifier_model: str | None = None,
+        context_engineer_mode: str = "off",
+        share_brief_with_root: bool = False,
+        context_engineer_backend: LLMBackend | None = None,
+        context_engineer_model: str | None = None,
     ) -> None:
-        sub = recursive_model or model
+        sub = recursive_model or sub_rlm_model or model
+        sub_backend = sub_rlm_backend or backend
         self._verbose = verbose
         self._rlm = rlm.RLM(
             model=backend.model(model),
-            sub_model=(sub_rlm_backend or backend).model(sub),
+            sub_model=sub_backend.model(sub),
+            compact_prompt=compact_prompt,
+            verify=verify,
+            verifier=_other(verifier_backend, verifier_model, sub_backend, sub),
+            context_engineer=_engineer(
+                context_engineer_mode,
+                share_brief_with_root,
+                _other(context_engineer_backend, context_engineer_model, sub_backend, sub),
+            ),
             limits=Limits(
                 steps=max_iterations, depth=max_depth, seconds=timeout, total_tokens=max_token_budget, subcalls=None
             ),
@@ -112,7 +139,28 @@ class RLM:
             self._used = _sum(self._used, stats)
         history = (logger.get_trajectory() or {}).get("iterations", [])
         is_answer = answer.status in ("answered", "not_found")
-        return RLMResult(answer.text, stats, history, success=is_answer, error=None if is_answer else answer.reason)
+        return RLMResult(_noted(answer), stats, history, success=is_answer, error=None if is_answer else answer.reason)
+
+
+def _other(backend: LLMBackend | None, name: str | None, usual_backend: LLMBackend, usual_name: str) -> Model | None:
+    """A model of its own for a role; None where it is the usual one."""
+    if backend is None and name is None:
+        return None
+    return (backend or usual_backend).model(name or usual_name)
+
+
+def _engineer(mode: str, share_brief: bool, model: Model | None) -> ContextEngineer | None:
+    if mode == "off":
+        return None
+    if mode not in get_args(Mode):
+        raise ConfigError(f"there is no context_engineer_mode {mode!r}", hint=f"off, {', '.join(get_args(Mode))}")
+    return ContextEngineer(mode=cast("Mode", mode), share_brief=share_brief, model=model)
+
+
+def _noted(answer: Answer) -> str:
+    """The text, with what a second look came to behind it, as rlm-loop writes it."""
+    found = [doubt.reason or doubt.kind for doubt in answer.doubts]
+    return f"{answer.text}\n\n[Verification note: {'; '.join(found)}]" if found else answer.text
 
 
 def _stats_of(answer: Answer) -> RLMStats:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from rlm_search import Limits, Message, ModelRejected, ModelUnavailable, ScriptedModel
+from rlm_search import RLM, Context, Limits, Message, ModelRejected, ModelUnavailable, ScriptedModel
+from rlm_search.passages import passages
+from rlm_search.testing import InProcessSandbox
 from rlm_search.trace.events import ModelCalled, Verified
 
 Tell = Callable[..., Any]
@@ -125,3 +127,59 @@ def test_a_typed_answer_has_no_sentences(tell: Tell) -> None:
     typed = "FINAL({'limit': f'it is 32 knots {m}', 'more': 'all of it is so'})"
     finish = f"\nm = cite(hits[0], 'allowed above 32 knots')\n{typed}"
     assert tell(FIND, finish, require_citations=True, answer_type=dict[str, str]).answer.doubts == ()
+
+
+LOGBOOK = "\n".join(f"{n:05} the tug made fast at berth {n % 9}" for n in range(3_000))
+GIVEN = LOGBOOK + "\n04711 Kittiwake came in on 19 June, 77 days late\n" + LOGBOOK
+
+
+def look(answer: str, verifier: ScriptedModel, **options: Any) -> Any:
+    code = "line = ctx.find('Kittiwake.*', regex=True)[0][2]\nprint(line)"
+    model = ScriptedModel([f"```python\n{code}\n```", f"```python\nFINAL({answer!r})\n```"])
+    rlm = RLM(model=model, sub_model=verifier, sandbox=ContextSandbox, verify=True, **options)
+    return rlm.run("When did Kittiwake come in?", context=GIVEN)
+
+
+class ContextSandbox(InProcessSandbox):
+    """One that has the context as a session has it."""
+
+    def start(self, functions: Any, variables: Any = None) -> None:
+        super().start(functions, variables)
+        self.set("ctx", Context.from_text(GIVEN))
+
+
+def test_an_answer_from_given_text_is_looked_at_whole_with_passages_that_share_words_with_it() -> None:
+    verifier = ScriptedModel(judging)
+    wrong = look("Kittiwake came in on 9 July.", verifier)
+    right = look("Kittiwake came in on 19 June.", verifier)
+
+    assert [(doubt.kind, doubt.reason) for doubt in wrong.doubts] == [("unsupported", "it was June")]
+    assert wrong.text[wrong.doubts[0].start : wrong.doubts[0].end] == wrong.text
+    assert right.doubts == ()
+    prompt = verifier.asked[0].prompt
+    assert "04711 Kittiwake came in on 19 June, 77 days late" in prompt
+    assert "<printed>\nKittiwake came in on 19 June, 77 days late\n" in prompt
+    assert "<answer>\nKittiwake came in on 9 July.\n</answer>" in prompt
+    assert len(prompt) < 6_000
+    assert wrong.usage["sub"].calls == 1
+
+
+def test_nothing_is_marked_uncited_where_nothing_can_be_cited() -> None:
+    answer = look("Kittiwake came in on 19 June, 77 days late. She was early.", ScriptedModel(["SUPPORTED"]))
+
+    assert answer.doubts == ()
+
+
+def test_a_verifier_that_is_away_leaves_the_answer_unchecked() -> None:
+    answer = look("19 June", ScriptedModel([ModelUnavailable("busy")]))
+
+    assert (answer.status, [doubt.kind for doubt in answer.doubts]) == ("answered", ["unchecked"])
+
+
+def test_passages_are_few_and_where_the_words_are() -> None:
+    found = list(passages(GIVEN, "When did Kittiwake come in late?"))
+
+    assert any("Kittiwake came in on 19 June" in text for _, text in found)
+    assert len(found) <= 4
+    assert all(GIVEN[start : start + len(text)] == text for start, text in found)
+    assert list(passages(GIVEN, "")) == list(passages("", "Kittiwake")) == []

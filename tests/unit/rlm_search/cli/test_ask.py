@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -443,32 +442,3 @@ def test_a_schema_that_is_none_is_one_line(scripted: Scripted, tmp_path: Path, t
     assert ended.code == 5
     assert "schema" in ended.err
     assert "Traceback" not in ended.err
-
-
-def test_a_recorded_run_can_be_the_model(scripted: Scripted, command: Command, run_file: Path) -> None:
-    scripted("--trace", run_file, replies=[FOUND])
-    again = command("ask", QUESTION, "--model", f"cassette:{run_file}")
-    other = command("ask", "Another question?", "--model", f"cassette:{run_file}")
-
-    assert (again.code, again.out.splitlines()[0]) == (0, "35 million [1]")
-    assert other.code == 1
-    assert "a root call departs from the recorded run (step 1)" in other.err
-    assert command("ask", QUESTION, "--model", "cassette").code == 5
-
-
-def test_walking_through_a_run_needs_a_terminal(scripted: Scripted, command: Command, run_file: Path) -> None:
-    scripted("--trace", run_file, replies=[FOUND])
-    ended = command("trace", run_file, index=None)
-
-    assert ended.code == 5
-    assert f"rlm-search replay {run_file}" in ended.err
-    assert command("trace", run_file.with_name("none.jsonl"), index=None).code == 5
-
-
-def test_the_extra_that_is_missing_is_named(
-    scripted: Scripted, command: Command, run_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scripted("--trace", run_file, replies=[FOUND])
-    monkeypatch.setitem(sys.modules, "textual", None)
-
-    assert "pip install 'rlm-search[tui]'" in command("trace", run_file, index=None).err

@@ -136,6 +136,7 @@ def test_verbose_says_whose_step_a_line_is(ask: Callable[..., Ended]) -> None:
         (["ask", "x", "--output", "a.jsonl"], "--output is for"),
         (["ask", "--questions", "q.jsonl", "--trace", "t.jsonl"], "--trace records one run"),
         (["ask", "--questions", "none.jsonl"], "does not exist"),
+        (["ask", "--questions", "q.jsonl", "--format", "html"], "are JSON lines"),
     ],
 )
 def test_flags_that_do_not_go_together_are_a_mistake_of_usage(command: Command, words: list[str], told: str) -> None:
