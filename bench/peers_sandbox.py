@@ -72,7 +72,7 @@ def monty(names: Mapping[str, Any], seconds: float) -> Run:
 
     stack = contextlib.ExitStack()
     pool = stack.enter_context(pydantic_monty.Monty())
-    limits = {"max_feed_duration_secs": seconds, "max_memory": 256 * 1024 * 1024}
+    limits = pydantic_monty.ResourceLimits(max_feed_duration_secs=seconds, max_memory=256 * 1024 * 1024)
     session = stack.enter_context(pool.checkout(limits=limits))
     functions = {name: value for name, value in names.items() if callable(value)}
     inputs = {name: value for name, value in names.items() if not callable(value)}

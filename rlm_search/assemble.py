@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SANDBOXES = {
     "confined": "rlm_search.sandbox.confined:ConfinedSandbox",
     "container": "rlm_search.sandbox.container:container_sandbox",
+    "monty": "rlm_search.sandbox.monty:monty_sandbox",
 }
 
 
@@ -137,32 +138,35 @@ def retriever_of(retriever: RetrieverProtocol | str | Path | None) -> RetrieverP
 
 
 def default_sandbox() -> Sandbox:
-    """A confined process, not started yet."""
-    from rlm_search.sandbox.confined import ConfinedSandbox
-
-    return ConfinedSandbox()
+    """A confined process, or what this machine gives in its place, not started yet."""
+    return sandbox_factory(SandboxSettings())()
 
 
 def sandbox_factory(settings: SandboxSettings) -> Callable[[], Sandbox]:
     """What makes the sandbox of each run.
 
     Raises:
-        ConfigError: an unknown spec.
+        ConfigError: an unknown spec, or what it names is not installed.
     """
     from retrievers import plugins
+    from rlm_search.sandbox import choosing
 
-    factory, _ = plugins.load("rlm_search.sandboxes", settings.spec, SANDBOXES)
-    if settings.spec not in SANDBOXES:
+    spec = choosing.chosen() if settings.spec == "auto" else settings.spec
+    factory, _ = plugins.load("rlm_search.sandboxes", spec, SANDBOXES)
+    if spec not in SANDBOXES:
         return cast("Callable[[], Sandbox]", factory)
     from rlm_search.sandbox.protocol import SandboxLimits
 
     limits = replace(SandboxLimits(), memory_bytes=settings.memory_mb * 1024 * 1024)
-    if settings.spec != "container":
-        return lambda: cast("Sandbox", factory(limits))
-    from rlm_search.sandbox.container import Container
+    arguments: dict[str, Any] = {}
+    if spec == "container":
+        from rlm_search.sandbox.container import Container
 
-    container = Container(engine=settings.engine, image=settings.image, runtime=settings.runtime)
-    return lambda: cast("Sandbox", factory(limits, container))
+        arguments["container"] = Container(engine=settings.engine, image=settings.image, runtime=settings.runtime)
+    elif spec == "monty":
+        arguments["cell_seconds"] = settings.cell_seconds
+        plugins.require("pydantic_monty", extra="monty", purpose="the sandbox `monty`")
+    return lambda: cast("Sandbox", factory(limits, **arguments))
 
 
 def _retriever(settings: Settings) -> RetrieverProtocol:

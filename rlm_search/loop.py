@@ -76,7 +76,8 @@ class Loop:
         self._doubted: set[str] = set()
         rules = prompts.finishing(policy.gates, run.answer_type.schema if run.answer_type else None)
         told = {name: function for name, function in functions.items() if name not in UNTOLD}
-        system = prompts.system(run.retriever, told, compact=compact_prompt) + prompts.given(run.context) + rules
+        given = prompts.given(run.context) + repl.dialect + rules
+        system = prompts.system(run.retriever, told, compact=compact_prompt) + given
         system += f"\n\n# For this question\n{run.instructions}" if run.instructions else ""
         self._history = History(system, run.question)
         self._keeper = HistoryKeeper(history or HistoryPolicy(), facts_of(model).window, self._put, self._kept)

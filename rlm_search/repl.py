@@ -87,6 +87,11 @@ class Repl:
         )
         return Ran(shown=shown, is_ok=execution.ended == "ok")
 
+    @property
+    def dialect(self) -> str:
+        """What the model has to know of the Python that it writes; "": it is Python."""
+        return str(getattr(self._sandbox, "dialect", ""))
+
     def value(self, name: str) -> Any:
         """A variable as plain data; KeyError if there is none, ValueError if it is not plain data."""
         return self._sandbox.get(name)

@@ -99,6 +99,7 @@ class KeptSandbox:
         self._make = make
         self._finishing = finishing
         self._inner: Sandbox | None = None
+        self._waiting: Sandbox | None = None
         self._functions: Mapping[str, Callable[..., Any]] = {}
 
     @property
@@ -116,8 +117,15 @@ class KeptSandbox:
             if _ANSWER in given:
                 self._inner.set(_ANSWER, given[_ANSWER])
             return
-        self._inner = self._make()
+        self._inner, self._waiting = self._waiting or self._make(), None
         self._inner.start({name: self._leading_to(name, function) for name, function in functions.items()}, given)
+
+    @property
+    def dialect(self) -> str:
+        """What the model has to know of the Python that is run; it is told before the sandbox is started."""
+        if self._inner is None and self._waiting is None:
+            self._waiting = self._make()
+        return str(getattr(self._inner or self._waiting, "dialect", ""))
 
     def execute(self, code: str, *, timeout: float) -> Execution:
         """Run a cell."""

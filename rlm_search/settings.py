@@ -114,7 +114,8 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """`[sandbox]`: where the model's code runs, and what a cell may use.
 
     Attributes:
-        spec: `confined`, `container`, or `module:Class`.
+        spec: `auto` (`confined`, and `monty` where the system cannot confine a process), `confined`, `monty`,
+            `container`, or `module:Class`.
         engine: of the container: docker, podman, or a path; "": the first that is installed.
         image: of the container, with Python 3.11 or later.
         runtime: of the container's engine, such as runsc for gVisor; "": its default.
@@ -123,7 +124,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         output_characters: how much of a cell's output the model is shown.
     """
 
-    spec: str = "confined"
+    spec: str = "auto"
     engine: str = ""
     image: str = "python:3.13-slim"
     runtime: str = ""

@@ -14,6 +14,7 @@ class SandboxWithVariables:
 
     def __init__(self, inner: Sandbox, variables: Mapping[str, Any]) -> None:
         self._inner, self._variables = inner, variables
+        self.dialect = str(getattr(inner, "dialect", ""))
 
     def start(self, functions: Mapping[str, Callable[..., Any]], variables: Mapping[str, Any] | None = None) -> None:
         """Begin."""

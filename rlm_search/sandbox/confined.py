@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -27,7 +27,10 @@ REQUIRED = ("no_new_privs", "memory", "cpu", "core", "files", "descriptors", "pr
 """Steps of `limits.confine` without which no code is run."""
 _LOSSES = 2
 """So many times in a row a session is made again; one that is lost at once each time was spoilt by an earlier cell."""
-_ELSEWHERE = "on Linux with seccomp this needs nothing installed: run rlm-search there, in WSL or in a container"
+_ELSEWHERE = (
+    "on Linux with seccomp this needs nothing installed: run rlm-search there, in WSL or in a container; anywhere, "
+    "`pip install 'rlm-search[monty]'` and set `sandbox.spec` to monty, which runs a part of Python"
+)
 
 
 class ConfinedSandbox:
@@ -40,6 +43,8 @@ class ConfinedSandbox:
     Args:
         limits: of the session.
         launch: how its workers are started.
+        required: the steps of confinement that a worker must report as held before any code is run.
+        dialect: what the model has to know of the Python that is run; "": it is Python.
         unsafe_unconfined: run the code where nothing holds it: with your files, your network and your user. Only in
             code, for code that you wrote yourself; logged as a warning at every start.
 
@@ -48,15 +53,22 @@ class ConfinedSandbox:
     """
 
     def __init__(
-        self, limits: SandboxLimits | None = None, *, launch: Launch = forked, unsafe_unconfined: bool = False
+        self,
+        limits: SandboxLimits | None = None,
+        *,
+        launch: Launch = forked,
+        required: Sequence[str] = REQUIRED,
+        dialect: str = "",
+        unsafe_unconfined: bool = False,
     ) -> None:
         self.limits = limits or SandboxLimits()
+        self.dialect = dialect
         self.confinement: Mapping[str, str] = {}
         """Each step by which the worker was confined, and `seen`, what the host sees of it: "held", or why not.
 
         Known after the first call.
         """
-        self._launch_worker = launch
+        self._launch_worker, self._required = launch, required
         self._is_unconfined = unsafe_unconfined
         self._functions: Mapping[str, Callable[..., Any]] = {}
         self._variables: dict[str, Any] = {}
@@ -223,9 +235,9 @@ class ConfinedSandbox:
         if self._is_unconfined:
             self.confinement = ready.report
             return
-        seen = outside.seen(worker.pid) if worker.pid is not None else "it runs elsewhere"
+        seen = outside.seen(worker.pid) if worker.pid is not None else outside.ELSEWHERE
         self.confinement = {**ready.report, "seen": seen}
-        lacking = [f"{step} ({ready.report.get(step)})" for step in REQUIRED if ready.report.get(step) != "held"]
+        lacking = [f"{step} ({ready.report.get(step)})" for step in self._required if ready.report.get(step) != "held"]
         if seen.startswith(outside.WRONG):
             lacking.append(seen)
         if lacking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import secrets
@@ -15,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlm_search.errors import SandboxError
+from rlm_search.sandbox import choosing, outside
 from rlm_search.sandbox.confined import REQUIRED, ConfinedSandbox
+from rlm_search.sandbox.monty import monty_sandbox
 
 _MODULES = "modules = collections._sys.modules\nos = modules['os']\nsocket = modules['_socket']\n"
 """How cells get at the real modules, past all courtesies."""
@@ -38,6 +41,20 @@ _ATTACKS: Mapping[str, str] = {
     "fill the memory": "x = b'a' * 10**11; print(WON)",
     "run for ever": "while True: pass",
 }
+_ATTACKS_ON_MONTY: Mapping[str, str] = {
+    "read a file": "print(open(PATH).read())",
+    "list a folder": "import os\nprint(os.listdir(FOLDER), WON)",
+    "change a file": "with open(PATH, 'w') as file: file.write('x')\nprint(WON)",
+    "make a file": "from pathlib import Path\nPath(FOLDER + '/new').write_text('x')\nprint(WON)",
+    "read the environment": "import os\nprint(os.environ['PATH'], WON)",
+    "read the host's environment": "print(open(f'/proc/{HOST}/environ').read(), WON)",
+    "connect to this machine": "import socket\nsocket.create_connection(('127.0.0.1', PORT))\nprint(WON)",
+    "start a program": "import subprocess\nsubprocess.run(['true'])\nprint(WON)",
+    "load a library": "import ctypes\nprint(ctypes.CDLL(None), WON)",
+    "fill the memory": "x = 'a' * 10**11\nprint(WON)",
+    "run for ever": "while True: pass",
+}
+"""The same, as far as monty's Python can say it."""
 _SECONDS = 1.0
 
 
@@ -81,15 +98,17 @@ class Examination:
 def examine() -> Examination:
     """Start the default sandbox and attack it with files, listeners and an environment made for the purpose."""
     others = tuple(_others())
-    with _arena() as arena, ConfinedSandbox() as sandbox:
+    is_monty = choosing.chosen() == "monty"
+    chosen, attempts = (monty_sandbox(), _ATTACKS_ON_MONTY) if is_monty else (ConfinedSandbox(), _ATTACKS)
+    with _arena() as arena, chosen as sandbox:
         try:
             sandbox.start({})
-            sandbox.execute(arena.cell(), timeout=20)
+            sandbox.execute(arena.names() if is_monty else _MODULES + arena.names(), timeout=20)
         except SandboxError as error:
             return Examination(
                 steps=_steps(sandbox), attacks=(), others=others, advice=f"{error.message}; {error.hint}"
             )
-        attacks = tuple(_attacked(sandbox, name, code, arena) for name, code in _ATTACKS.items())
+        attacks = tuple(_attacked(sandbox, name, code, arena) for name, code in attempts.items())
         steps = _steps(sandbox)
     reached = [found.name for found in attacks if not found.holds]
     advice = f"do not run code of a model here: it could {', '.join(reached)}" if reached else ""
@@ -98,7 +117,9 @@ def examine() -> Examination:
 
 def _steps(sandbox: ConfinedSandbox) -> tuple[Found, ...]:
     return tuple(
-        Found(name=step, holds=word == "held", about=_about(step, word)) for step, word in sandbox.confinement.items()
+        Found(name=step, holds=word == "held", about=_about(step, word))
+        for step, word in sandbox.confinement.items()
+        if word != outside.ELSEWHERE
     )
 
 
@@ -124,10 +145,10 @@ class _Arena:
     canary: str
     won: str
 
-    def cell(self) -> str:
+    def names(self) -> str:
         """What the attacking cells find."""
         names = {"PATH": str(self.secret), "FOLDER": str(self.secret.parent), "PORT": self.port, "HOST": os.getpid()}
-        return _MODULES + "\n".join(f"{name} = {value!r}" for name, value in {**names, "WON": self.won}.items())
+        return "\n".join(f"{name} = {value!r}" for name, value in {**names, "WON": self.won}.items())
 
     def was_touched(self) -> bool:
         """Whether the file or its folder is not as it was."""
@@ -158,5 +179,7 @@ _PROGRAMS: Mapping[str, str] = {
 def _others() -> Iterator[Found]:
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     yield Found(name="Linux", holds=sys.platform == "linux", about=system)
+    has_monty = importlib.util.find_spec("pydantic_monty") is not None
+    yield Found(name="monty", holds=has_monty, about="runs a part of Python where no process can be confined")
     for program, about in _PROGRAMS.items():
         yield Found(name=program, holds=shutil.which(program) is not None, about=about)

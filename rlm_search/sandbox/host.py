@@ -5,7 +5,6 @@ Knows nothing of how the worker was started: `confined.py` launches one as a pro
 
 from __future__ import annotations
 
-import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,7 +62,6 @@ class Session:
         sock.setblocking(False)
         wire.widen(sock)
         self._sock, self._limits = sock, limits
-        self._poll = select.poll()
         self._deadline = time.monotonic() + limits.start_seconds
         self._step = 0
         self._received = 0
@@ -279,8 +277,7 @@ class Session:
             raise ValueError(f"{len(message):,} bytes are more than a message of this session may have")
 
     def _ask(self, message: bytes) -> None:
-        self._poll.register(self._sock, select.POLLIN)
-        if self._poll.poll(0):  # before we have asked anything
+        if wire.waited(self._sock, "read", 0):  # before we have asked anything
             raise wire.Closed if not self._sock.recv(1, socket.MSG_PEEK) else wire.WireError("a frame came unasked")
         self._write(message)
 
@@ -307,9 +304,8 @@ class Session:
         return message
 
     def _wait(self, direction: Literal["read", "write"]) -> None:
-        self._poll.register(self._sock, select.POLLIN if direction == "read" else select.POLLOUT)
         left = self._deadline - time.monotonic()
-        if left <= 0 or not self._poll.poll(left * 1000):
+        if left <= 0 or not wire.waited(self._sock, direction, left):
             raise _OutOfTime
 
     @contextmanager

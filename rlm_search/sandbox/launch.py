@@ -173,7 +173,7 @@ def _ends() -> tuple[socket.socket, socket.socket, int, int]:
     if sys.platform == "win32":
         raise SandboxError(
             "the sandbox needs Unix: socket pairs that are inherited, resource limits and alarm signals",
-            hint="run rlm-search in WSL or in a container",
+            hint="`pip install 'rlm-search[monty]'`, or run rlm-search in WSL or in a container",
         )
     try:
         ours, theirs = socket.socketpair()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 HELD = "held"
+ELSEWHERE = "it runs elsewhere"
 WRONG = "not as it says: "
 _NO_CAPABILITIES = "0" * 16
 _STATUS = {"Seccomp": "2", "NoNewPrivs": "1", "Threads": "1", "CapEff": _NO_CAPABILITIES, "CapPrm": _NO_CAPABILITIES}

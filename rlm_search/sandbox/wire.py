@@ -7,6 +7,7 @@ follow. Nothing here decodes: the host uses msgspec, the worker (which has no si
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -56,6 +57,16 @@ def widen(sock: socket.socket) -> None:
     """Ask for large buffers; less is given where the system has a lower cap."""
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+
+
+def waited(sock: socket.socket, direction: Literal["read", "write"], seconds: float) -> bool:
+    """Wait until the socket can be read or written, for at most so long; whether it can, or has ended."""
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN if direction == "read" else select.POLLOUT)
+        return bool(poll.poll(seconds * 1000))
+    readers, writers = ([sock], []) if direction == "read" else ([], [sock])
+    return any(select.select(readers, writers, [], seconds))  # Windows
 
 
 def blocks(direction: Literal["read", "write"]) -> None:

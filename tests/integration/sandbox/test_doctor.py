@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rlm_search.sandbox import doctor
+from rlm_search.sandbox import choosing, doctor
 from rlm_search.sandbox.confined import ConfinedSandbox
 
 pytestmark = pytest.mark.integration
@@ -48,3 +48,12 @@ def test_it_says_what_to_do_where_no_sandbox_starts(monkeypatch: pytest.MonkeyPa
     found = doctor.examine()
     assert (found.attacks, found.holds) == ((), False)
     assert "cannot be started" in found.advice
+
+
+def test_where_no_process_can_be_confined_monty_is_examined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "can_confine", lambda: False)
+    found = doctor.examine()
+    assert found.holds
+    assert {step.name for step in found.steps} >= {"files", "memory", "time"}
+    assert len(found.attacks) >= 10
+    assert all(attack.about for attack in found.attacks)

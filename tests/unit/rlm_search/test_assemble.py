@@ -12,7 +12,7 @@ from retrievers import settings as files
 from retrievers.errors import ConfigError as RetrieverConfigError
 from rlm_search import RLM, ExtractiveModel, Limits, ScriptedModel
 from rlm_search.assemble import assemble, model_of, retriever_of, sandbox_factory
-from rlm_search.errors import ConfigError, ModelUnavailable
+from rlm_search.errors import ConfigError, ModelUnavailable, SandboxError
 from rlm_search.models.opening import open_model
 from rlm_search.models.settings import ModelSettings
 from rlm_search.sandbox.confined import ConfinedSandbox
@@ -115,6 +115,40 @@ def test_the_sandbox_gets_its_limits() -> None:
     assert sandbox.limits.memory_bytes == 64 * 1024 * 1024
     with pytest.raises(RetrieverConfigError, match="unknown sandbox"):
         sandbox_factory(SandboxSettings(spec="docker"))
+
+
+@pytest.mark.parametrize(("system", "machine"), [("darwin", "arm64"), ("win32", "AMD64"), ("linux", "riscv64")])
+def test_where_no_process_can_be_confined_it_is_monty_and_without_it_refused(
+    system: str, machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    sandbox = sandbox_factory(SandboxSettings())()
+    assert isinstance(sandbox, ConfinedSandbox)
+    assert "run by monty" in sandbox.dialect
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    refused = sandbox_factory(SandboxSettings())()
+    assert isinstance(refused, ConfinedSandbox)
+    assert refused.dialect == ""
+
+
+def test_on_linux_with_seccomp_it_is_a_confined_process() -> None:
+    sandbox = sandbox_factory(SandboxSettings())()
+    assert isinstance(sandbox, ConfinedSandbox)
+    assert sandbox.dialect == ""
+
+
+def test_a_system_without_socket_pairs_that_are_inherited_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "win32")
+    with pytest.raises(SandboxError) as caught:
+        sandbox_factory(SandboxSettings(spec="confined"))().start({})
+    assert "pip install 'rlm-search[monty]'" in caught.value.hint
+
+
+def test_monty_that_is_not_installed_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydantic_monty", None)
+    with pytest.raises(RetrieverConfigError, match=r"pip install 'rlm-search\[monty\]'"):
+        sandbox_factory(SandboxSettings(spec="monty"))
 
 
 @pytest.mark.parametrize(
