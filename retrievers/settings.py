@@ -23,7 +23,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 TABLES = (
     "index", "server", "retriever", "embedder", "search", "ingest",
-    "model", "sub_model", "context_engineer", "prompt", "tools", "history", "limits", "gates", "sandbox", "ask",
+    "model", "sub_model", "context_engineer", "router", "prompt", "tools", "history", "limits", "gates", "sandbox",
+    "ask",
 )  # fmt: skip
 """Every table of the file; which package reads which is told in docs/configuration.md."""
 

@@ -170,14 +170,23 @@ class RLM:
         )
         return self._carry_out(run, kept.sandbox if kept else None)
 
-    def ask(self, question: str, text: str, *, run_id: str = "", listeners: Sequence[Listener] = ()) -> Answer:
+    def ask(
+        self,
+        question: str,
+        text: str,
+        *,
+        run_id: str = "",
+        listeners: Sequence[Listener] = (),
+        cancellation: Cancellation | None = None,
+    ) -> Answer:
         """Put a question and a text that is small enough to the root model, once: no code, no sandbox.
 
         Traced, limited and answered as a run is; it raises what `run` raises of the model. The status is `not_found`
         where the model says that the text does not hold the answer.
         """
         trace = Trace(run_id, listeners=(*self._listeners, *listeners))
-        run = Run(question=question, retriever=None, budget=Budget(self.limits), trace=trace)
+        budget = Budget(self.limits, cancellation=cancellation)
+        run = Run(question=question, retriever=None, budget=budget, trace=trace)
         model = TracedModel(MeteredModel(self.model, run.budget, "root"), trace, "root")
         return self._traced(run, lambda: direct.answer(run, model, text))
 

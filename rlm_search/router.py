@@ -52,10 +52,20 @@ class Router:
         self._threshold = threshold
         self._profile = profile
 
-    def run(self, question: str, context: Any, *, profile: Profile | None = None) -> Routed:
+    def run(
+        self,
+        question: str,
+        context: Any,
+        *,
+        profile: Profile | None = None,
+        instructions: str = "",
+        answer_type: Any = None,
+        **options: Any,
+    ) -> Routed:
         """Answer a question about a context: a text, texts, or whatever `RLM.run` takes.
 
-        A model that answers directly says `NOT_FOUND: reason` where the context does not hold the answer.
+        A model that answers directly says `NOT_FOUND: reason` where the context does not hold the answer. A typed
+        answer is always worked out by a run. Takes the options of `RLM.run`.
 
         Raises:
             ConfigError: the context is none.
@@ -64,10 +74,12 @@ class Router:
         given = Context.of(context)
         chosen = profile or self._profile
         size = given.len_chars()
-        if size <= self._threshold:
-            answer = self._rlm.ask(question, given.text)
+        if size <= self._threshold and answer_type is None:
+            asked = f"{question}\n\n{instructions}".strip()
+            answer = self._rlm.ask(asked, given.text, **options)
             return Routed(answer=answer, method="direct", profile=chosen, characters=size)
-        answer = self._rlm.run(question, context=given, instructions=_strategy(chosen))
+        told = f"{instructions}\n\n{_strategy(chosen)}".strip()
+        answer = self._rlm.run(question, context=given, instructions=told, answer_type=answer_type, **options)
         return Routed(answer=answer, method="run", profile=chosen, characters=size)
 
 

@@ -110,6 +110,18 @@ class ToolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_table_extractions: int = 30
 
 
+class RouterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[router]`: how questions about given text alone are gone about.
+
+    Attributes:
+        threshold: characters up to which the text goes straight to the model, in one call without code; 0: none does.
+        profile: what a run is told about how to go about it; "": nothing.
+    """
+
+    threshold: int = 0
+    profile: Literal["", "deterministic_first", "semantic_batches", "hybrid", "verify"] = ""
+
+
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[sandbox]`: where the model's code runs, and what a cell may use.
 

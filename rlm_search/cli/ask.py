@@ -11,38 +11,16 @@ import click
 
 from rlm_search.cli import printing
 from rlm_search.cli.flags import setting_flags, settings_of
+from rlm_search.cli.given import context_of, context_options
 from rlm_search.cli.options import index_options, json_option, read_settings
 from rlm_search.errors import ConfigError
 from rlm_search.rendering import FORMATS, Format, render
 
 if TYPE_CHECKING:
     from rlm_search.cli.asking import Asking
-    from rlm_search.context import Context
     from rlm_search.types import Answer
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _context_options(command: F) -> F:
-    for option in (
-        click.option("--context-glob", metavar="PATTERN", default="**/*", help="Which files of --context-dir.  [**/*]"),
-        click.option(
-            "--context-dir",
-            type=click.Path(exists=True, file_okay=False, path_type=Path),
-            metavar="FOLDER",
-            help="A folder of text files to work on.",
-        ),
-        click.option(
-            "--context-file",
-            "context_files",
-            multiple=True,
-            type=click.Path(exists=True, path_type=Path),
-            metavar="FILE",
-            help="Text to work on, in place of an index; repeat it for more.",
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 def _batch_options(command: F) -> F:
@@ -71,7 +49,7 @@ def _batch_options(command: F) -> F:
 @click.argument("question", required=False)
 @index_options
 @setting_flags
-@_context_options
+@context_options
 @click.option(
     "--answer-schema",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -137,7 +115,7 @@ def ask(
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form} exclude each other")
     settings = read_settings(index, config, settings_of(flags))
-    context = _context(context_files, context_dir, context_glob)
+    context = context_of(context_files, context_dir, context_glob)
     with spans_of(settings) as spans:
         asking = Asking(
             settings,
@@ -170,13 +148,6 @@ def _check_usage(question: str | None, questions: Path | None, output: Path | No
         raise click.UsageError("there is no question: give one, or --questions FILE")
     if question is not None and not question.strip():
         raise click.UsageError("the question is empty")
-
-
-def _context(files: tuple[Path, ...], folder: Path | None, pattern: str) -> Context | None:
-    from rlm_search.context import Context
-
-    paths = [*files, *([folder] if folder else [])]
-    return Context.from_paths(*paths, pattern=pattern) if paths else None
 
 
 def _schema(path: Path) -> dict[str, Any]:

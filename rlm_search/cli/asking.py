@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from rlm_search.errors import ConfigError
 from rlm_search.estimates import Approval, Estimate
 from rlm_search.models.settings import key
 from rlm_search.rendering.words import number_of
-from rlm_search.settings import PromptSettings
+from rlm_search.settings import PromptSettings, RouterSettings
 from rlm_search.trace.jsonl import JsonlWriter
 from rlm_search.trace.trace import Listener, new_run_id
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from rlm_search.cancelling import Cancellation
     from rlm_search.context import Context
     from rlm_search.models.providers import Provider
+    from rlm_search.rlm import RLM
+    from rlm_search.router import Router
+    from rlm_search.session import Session
     from rlm_search.trace.live import PlainProgress
     from rlm_search.types import Answer
 
@@ -67,6 +70,7 @@ class Asking:
         self._says_yes = says_yes
         self._instructions = settings.table("prompt", PromptSettings).instructions
         self._terminal = threading.Lock()
+        self._session: Session | None = None
         self._pause: Callable[[], AbstractContextManager[None]] = nullcontext
         above = None if says_yes else self._ask.confirm_usd or None
         self._parts = assemble(
@@ -88,6 +92,7 @@ class Asking:
                 "checking claims against their quotes needs a language model, and none is set",
                 hint="--sub-model openai:NAME, ollama:NAME, …; or leave out --verify",
             )
+        self._router = None if has_index else _router(settings.table("router", RouterSettings), self._parts.rlm)
         self.requires_citations = self._ask.require_citations
         self.model_name = self._parts.model.spec
         self.note = "" if self._parts.model.is_language_model else NO_MODEL
@@ -126,6 +131,13 @@ class Asking:
 
         return running.many(map(str, range(len(questions))), one, workers=workers)
 
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Within it, questions build on one another."""
+        with self._parts.rlm.session(context=self._context) as self._session:
+            yield
+        self._session = None
+
     def exit_code(self, answer: Answer) -> int:
         """What a command that came to this answer ends with."""
         if self.requires_citations and not answer.citations and answer.status != "not_found":
@@ -146,15 +158,19 @@ class Asking:
             if writer is not None:
                 stack.callback(writer.close)
                 listeners = [writer, *listeners]
-            answer = self._parts.rlm.run(
-                question,
-                context=self._context,
-                answer_type=self._answer_type,
-                instructions=self._instructions,
-                run_id=run_id,
-                listeners=listeners,
-                cancellation=cancellation,
-            )
+            options: dict[str, Any] = {
+                "answer_type": self._answer_type,
+                "instructions": self._instructions,
+                "run_id": run_id,
+                "listeners": listeners,
+                "cancellation": cancellation,
+            }
+            if self._session is not None:
+                answer = self._session.run(question, **options)
+            elif self._router is None:
+                answer = self._parts.rlm.run(question, context=self._context, **options)
+            else:
+                answer = self._router.run(question, self._context, **options).answer
         if writer is not None and writer.failure:
             printing.tell(f"the record of the run is not complete: {writer.failure}")
         return answer, writer.path if writer is not None else None
@@ -203,6 +219,15 @@ class Asking:
             return Path(self._ask.runs).expanduser()
         index = Path(self._settings.table("index", IndexSettings).url)
         return (index.parent if index.is_dir() else state_folder()) / "runs"
+
+
+def _router(settings: RouterSettings, rlm: RLM) -> Router | None:
+    """What chooses the way for given text, where the settings want one chosen."""
+    if not settings.threshold and not settings.profile:
+        return None
+    from rlm_search.router import Profile, Router
+
+    return Router(rlm, threshold=settings.threshold, profile=Profile(settings.profile or "deterministic_first"))
 
 
 def exit_code_of(status: str) -> int:

@@ -75,7 +75,7 @@ def _asked(
                 printing.tell(f"{count:,} of {len(questions):,}  {_said(missing[place], answer)}")
 
     ended = _run(asking, missing, done, workers=workers, verbose=verbose)
-    if not quiet:
+    if missing and not quiet:
         printing.tell(f"{number_of(count, 'question')} of {len(questions):,} answered")
     return ended or next((code for code in _WORST if code in codes), 0)
 

@@ -14,6 +14,7 @@ from rlm_search.cli.errors import run
 
 _COMMANDS = {
     "ask": ("rlm_search.cli.ask", "Answer a question from an index, with citations."),
+    "chat": ("rlm_search.cli.chat", "Ask questions that build on one another."),
     "search": ("rlm_search.cli.search", "List the passages of an index that match a query."),
     "show": ("rlm_search.cli.show", "Print a document of an index, or pages of it."),
     "index": ("rlm_search.cli.index", "Look after an index, or copy it to another engine."),

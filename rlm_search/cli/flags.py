@@ -14,6 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _NUMBER = click.IntRange(0)
 _ENGINEER = click.Choice(["off", "pre_loop", "per_query", "both"])
+_PROFILE = click.Choice(["deterministic_first", "semantic_batches", "hybrid", "verify"])
 _HISTORY = click.Choice(["full", "trim", "compact"])
 
 
@@ -62,6 +63,11 @@ FLAGS = (
         type=_ENGINEER,
     ),
     Flag("--share-brief", ("context_engineer.share_brief",), "Tell its brief to the model that writes the code, too."),
+    Flag(
+        "--direct-below", ("router.threshold",), "Given text up to so long goes straight to the model.", "CHARACTERS",
+        _NUMBER,
+    ),
+    Flag("--profile", ("router.profile",), "How a run goes about given text.", type=_PROFILE),
     Flag("--compact", ("prompt.compact",), "Tell the model its rules briefly: for small models."),
     Flag("--instructions", ("prompt.instructions",), "What the model is told beside the rules.", "TEXT"),
     Flag("--history", ("history.mode",), "What happens to a long conversation.  [full]", type=_HISTORY),

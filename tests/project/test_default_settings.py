@@ -24,6 +24,7 @@ from rlm_search.settings import (
     HistorySettings,
     LimitSettings,
     PromptSettings,
+    RouterSettings,
     SandboxSettings,
     ToolSettings,
 )
@@ -39,6 +40,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "model": RootModelSettings,
     "sub_model": ModelSettings,
     "context_engineer": ContextEngineerSettings,
+    "router": RouterSettings,
     "prompt": PromptSettings,
     "tools": ToolSettings,
     "history": HistorySettings,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rlm_search import RLM, Limits, Router, ScriptedModel
-from rlm_search.errors import ModelUnavailable
+from rlm_search.cancelling import Cancellation
+from rlm_search.errors import ModelUnavailable, RunCancelled
 from rlm_search.router import Profile
 from rlm_search.sandbox.confined import ConfinedSandbox
 from rlm_search.testing import InProcessSandbox
@@ -85,3 +86,21 @@ def test_a_direct_answer_is_limited_and_fails_as_a_run_does(router: Build, heard
     with pytest.raises(ModelUnavailable):
         router(ModelUnavailable("away")).run("Who?", SMALL)
     assert isinstance(heard[-1], RunFinished)
+
+
+def test_options_of_a_run_hold_either_way(router: Build) -> None:
+    events: list[AnyEvent] = []
+    cancelled = Cancellation()
+    cancelled.cancel()
+
+    assert router("x").run("?", SMALL, run_id="mine", listeners=[events.append]).answer.run_id == "mine"
+    assert [type(event) for event in events] == [RunStarted, ModelCalled, RunFinished]
+    for text in (SMALL, LARGE):
+        with pytest.raises(RunCancelled):
+            router("x").run("?", text, cancellation=cancelled)
+
+
+def test_a_typed_answer_is_worked_out_by_a_run(router: Build) -> None:
+    routed = router(python("FINAL({'name': 'Ada'})")).run("?", SMALL, answer_type=dict[str, str])
+
+    assert (routed.method, routed.answer.value) == ("run", {"name": "Ada"})

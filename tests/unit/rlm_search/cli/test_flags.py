@@ -61,7 +61,7 @@ def test_flags_that_are_not_given_set_nothing() -> None:
 
 
 def test_each_flag_sets_what_it_stands_for() -> None:
-    numbers = {"N": "60", "USD": "0.5", "S": "9"}
+    numbers = {"N": "60", "USD": "0.5", "S": "9", "CHARACTERS": "60"}
     for flag in FLAGS:
         for name in flag.names.split():
             value = flag.type.choices[-1] if isinstance(flag.type, click.Choice) else numbers.get(flag.metavar, "text")

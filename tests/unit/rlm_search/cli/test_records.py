@@ -65,3 +65,18 @@ def test_another_model_can_be_the_verifier_and_the_engineer(
     answer = json.loads(ended.out)
     assert [(doubt["kind"], doubt["reason"]) for doubt in answer["doubts"]] == [("unsupported", "it says 35")]
     assert answer["usage"]["sub"]["calls"] == 2
+
+
+def test_short_text_goes_straight_to_the_model_and_long_text_is_gone_about_as_one_says(
+    scripted: Scripted, tmp_path: Path, run_file: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("The cost was 35 million.", encoding="utf-8")
+    given = ("--context-file", tmp_path / "a.txt", "--trace", run_file)
+    direct = scripted("--direct-below", 100, *given, replies=["35 million"], index=None)
+    kinds = [json.loads(line)["type"] for line in run_file.read_text().splitlines()]
+    by_run = scripted("--direct-below", 10, *given, replies=["```python\nFINAL('35')\n```"], index=None)
+
+    assert (direct.code, direct.out) == (0, "35 million\n")
+    assert kinds == ["run_started", "model_called", "run_finished"]
+    assert by_run.out == "35\n"
+    assert "cell_started" in run_file.read_text()
