@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import resources
 
 from rlm_search import answers
+from rlm_search.framing import framed
 from rlm_search.policy import RunFailed
 from rlm_search.run import Finish, Run
 from rlm_search.types import Answer, CallOptions, Message, Model
@@ -23,8 +24,7 @@ def answer(run: Run, model: Model, text: str) -> Answer:
     run.budget.step()
     run.trace.step = run.budget.count("steps")
     instructions = resources.files("rlm_search.prompts").joinpath("direct.md").read_text("utf-8")
-    framed = text.replace("</text", "<\\/text")
-    asked = Message("user", f"<text>\n{framed}\n</text>\n\n{run.question}")
+    asked = Message("user", f"{framed('text', text)}\n\n{run.question}")
     said = model.complete([Message("system", instructions), asked], CallOptions(deadline=run.budget.deadline()))
     reply = said.text.strip()
     if not reply:

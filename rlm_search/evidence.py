@@ -11,6 +11,9 @@ SpanKey: TypeAlias = tuple[int, int]
 _SPANS_KEPT = 10_000
 """For one document; a run that reads more pieces of it than this has seen it all."""
 
+_MARKS_KEPT = 1_000
+"""Of a run; more would bury the rest of its trace."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -27,6 +30,7 @@ class Evidence:
         self._lock = Lock()
         self._seen: dict[str, Seen] = {}
         self._spans: dict[str, dict[SpanKey, None]] = {}
+        self._marked: set[tuple[str, str]] = set()
 
     def add(self, doc_id: str, start: int, end: int, *, title: str = "", source: str = "") -> None:
         """Record that the model was given this span of this document."""
@@ -46,6 +50,14 @@ class Evidence:
         """The spans of a document that the model was given, in the order in which it was."""
         with self._lock:
             return tuple(self._spans.get(doc_id, ()))
+
+    def mark(self, doc_id: str, passage: str) -> bool:
+        """Whether this passage of a document was not marked before; from now on it is."""
+        with self._lock:
+            is_new = (doc_id, passage) not in self._marked and len(self._marked) < _MARKS_KEPT
+            if is_new:
+                self._marked.add((doc_id, passage))
+            return is_new
 
     def documents(self) -> tuple[str, ...]:
         """Ids of all documents met, in order."""

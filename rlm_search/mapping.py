@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any, TypedDict
 
 from rlm_search.errors import ConfigError
+from rlm_search.framing import framed
 from rlm_search.typed import AnswerType, Misfit, answer_type, has_patterns
 
 _KEPT = 200_000
@@ -119,10 +120,9 @@ def schema_of(schema: Mapping[str, Any] | None) -> AnswerType | None:
 def prompt_for(question: Question, part: tuple[int, int, str], about: Mapping[str, Any]) -> str:
     """The question and one part of a text, fenced as data."""
     number, parts, text = part
-    place = f' part="{number} of {parts}"' if parts > 1 else ""
-    title = " ".join(str(about.get("title") or about.get("source") or about["doc_id"]).split()).replace('"', "'")
-    fenced = text.replace("</document", "<\\/document")
-    return f'{question.text}\n\n{question.rule}\n\n<document title="{title[:200]}"{place}>\n{fenced}\n</document>'
+    title = str(about.get("title") or about.get("source") or about["doc_id"])
+    place = f"{number} of {parts}" if parts > 1 else ""
+    return f"{question.text}\n\n{question.rule}\n\n{framed('document', text, title=title, part=place)}"
 
 
 def parts_of(text: str, characters: int) -> list[tuple[int, int, str]]:
@@ -145,8 +145,13 @@ def parts_of(text: str, characters: int) -> list[tuple[int, int, str]]:
 
 def merging(question: Question, answers: Sequence[Any]) -> str:
     """The prompt that makes one answer of those to the parts of one document."""
+    return of_parts(question.text, answers, question.rule)
+
+
+def of_parts(question: str, answers: Sequence[Any], rule: str = "") -> str:
+    """The prompt that makes one answer to a question of those that the parts of a long text were given."""
     said = "\n".join(f"Part {n}: {json.dumps(answer, ensure_ascii=False)}" for n, answer in enumerate(answers, 1))
     return (
-        f"A long document was read in parts, and each part was asked:\n{question.text}\n\nThese are the answers, as "
-        f"data:\n{said}\n\nMake the one answer for the whole document of them. {question.rule}"
-    )
+        f"A long document was read in parts, and each part was asked:\n{question}\n\nThese are the answers, as "
+        f"data:\n{framed('answers', said)}\n\nMake the one answer for the whole document of them. {rule}"
+    ).rstrip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -20,14 +20,16 @@ from retrievers.errors import (
 )
 from retrievers.foreign import guarded
 from retrievers.protocols import RetrieverProtocol
+from retrievers.types import Hit
 from rlm_search.budget import Budget
 from rlm_search.citations import Citations
 from rlm_search.context import Context
 from rlm_search.documents import Documents
 from rlm_search.errors import RlmError, ToldToModel
 from rlm_search.evidence import Evidence
+from rlm_search.instructions import Mark, marks
 from rlm_search.mapping import Answers
-from rlm_search.trace.events import DocumentRead, Searched
+from rlm_search.trace.events import DocumentRead, InstructionSeen, Searched
 from rlm_search.trace.trace import Trace
 from rlm_search.typed import AnswerType
 from rlm_search.types import CallOptions, Limits, SearchRecord
@@ -185,13 +187,31 @@ class Run:
                 run._searches.append(record)
         self.trace.emit(event)
 
-    def read(self, event: DocumentRead) -> None:
-        """Record that a part of a document was read: it is evidence from now on."""
+    def read(self, event: DocumentRead, text: str) -> None:
+        """Record that this text of a document was read: it is evidence from now on."""
         for run in self._line():
             with run._lock:
                 run._reads += 1
         self.evidence.add(event.doc_id, event.start, event.end)
         self.trace.emit(event)
+        for mark in marks(text):
+            if self.evidence.mark(event.doc_id, mark.said):
+                start = event.start + mark.start
+                self._mark(mark, event.doc_id, start, start + len(mark.said))
+
+    def saw(self, hits: Sequence[Hit]) -> None:
+        """Record that the model is given these hits: they are evidence from now on."""
+        for hit in hits:
+            self.evidence.add(hit.doc_id, hit.start, hit.end, title=hit.title, source=hit.source)
+        if next(marks("\n".join(hit.preview for hit in hits)), None) is None:  # all at once: nearly always none
+            return
+        for hit in hits:
+            for mark in marks(hit.preview):
+                if self.evidence.mark(hit.doc_id, mark.said):
+                    self._mark(mark, hit.doc_id, hit.start, hit.end)
+
+    def _mark(self, mark: Mark, doc_id: str, start: int, end: int) -> None:
+        self.trace.emit(InstructionSeen(doc_id=doc_id, start=start, end=end, about=mark.about, passage=mark.passage))
 
     def _line(self) -> Iterator[Run]:
         """This run and those it was started from."""

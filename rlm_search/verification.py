@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import resources
 
@@ -11,11 +11,13 @@ from rlm_search import answers
 from rlm_search.claims import Claim, claims
 from rlm_search.context import Context
 from rlm_search.errors import BudgetExceeded, ModelError
+from rlm_search.framing import framed
 from rlm_search.passages import passages
 from rlm_search.run import Run
-from rlm_search.tools.delegate import MAX_CONCURRENT, in_threads
+from rlm_search.threads import in_threads
+from rlm_search.tools.delegate import MAX_CONCURRENT
 from rlm_search.trace.events import CellFinished, Verdict, Verified
-from rlm_search.types import Answer, CallOptions, Citation, Doubt, Message, Model
+from rlm_search.types import Answer, Citation, Doubt, Message, Model
 
 _VERDICT = re.compile(r"\b(?P<not>UN|NOT )?SUPPORTED\b[ \t:.*`-]*(?P<reason>[^\n]*)", re.IGNORECASE)
 _REASON_SHOWN = 300
@@ -45,10 +47,9 @@ def verified(run: Run, model: Model, answer: Answer) -> Answer:
 def _looked_at_whole(run: Run, model: Model, answer: Answer, context: Context) -> Answer:
     claim = Claim(text=answer.text, start=0, end=len(answer.text), markers=())
     found = passages(context.text, f"{answer.text} {run.question}")
-    parts = [f'<passage from="{start}">\n{_inside(text, "passage")}\n</passage>' for start, text in found]
-    parts += [f"<printed>\n{_inside(text, 'printed')}\n</printed>" for text in _printed(run)]
-    parts += [f"<question>\n{_inside(run.question, 'question')}\n</question>"]
-    parts += [f"<answer>\n{_inside(answer.text, 'answer')}\n</answer>"]
+    parts = [framed("passage", text, **{"from": str(start)}) for start, text in found]
+    parts += [framed("printed", text) for text in _printed(run)]
+    parts += [framed("question", run.question), framed("answer", answer.text)]
     prompt = "\n".join(parts)
     doubt = _doubt(run, claim, _asked(run, model, [prompt], "verify_given.md")[prompt])
     return answers.doubted(run, answer, [*answer.doubts, *([doubt] if doubt is not None else [])])
@@ -72,8 +73,7 @@ def _asked(run: Run, model: Model, prompts: Sequence[str], instructions: str) ->
 
     def ask(prompt: str) -> str | Exception:
         try:
-            options = CallOptions(deadline=run.budget.deadline())
-            return model.complete([system, Message("user", prompt)], options).text
+            return model.complete([system, Message("user", prompt)], run.options()).text
         except (BudgetExceeded, ModelError) as error:  # recorded against one claim
             return error
 
@@ -107,18 +107,8 @@ def _read(reply: str | Exception) -> tuple[Verdict, str]:
 
 
 def _prompt(claim: Claim, citations: Sequence[Citation]) -> str:
-    quotes = "\n".join(_quotes(citations))
-    return f"{quotes}\n\n<claim>\n{_inside(claim.text, 'claim')}\n</claim>"
-
-
-def _quotes(citations: Sequence[Citation]) -> Iterator[str]:
-    for citation in citations:
-        title = " ".join((citation.title or citation.source or citation.doc_id).split()).replace('"', "'")
-        yield (
-            f'<quote marker="{citation.marker}" document="{title[:200]}">\n{_inside(citation.quote, "quote")}\n</quote>'
-        )
-
-
-def _inside(text: str, tag: str) -> str:
-    """Text that cannot close the frame that it is shown in."""
-    return re.sub(rf"</(?={tag})", r"<\\/", text)
+    quotes = "\n".join(
+        framed("quote", citation.quote, marker=citation.marker, document=citation.title or citation.source)
+        for citation in citations
+    )
+    return f"{quotes}\n\n{framed('claim', claim.text)}"

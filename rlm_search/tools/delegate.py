@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 
 from rlm_search.context import Context
-from rlm_search.errors import ConfigError, ContextTooLong, ModelError, ModelRejected
+from rlm_search.errors import ContextTooLong, ModelError
 from rlm_search.estimates import Approval, estimate_calls
 from rlm_search.run import Run, ToolError
-from rlm_search.typed import AnswerType, Misfit, answer_type, has_patterns, json_in
+from rlm_search.threads import in_threads
+from rlm_search.tools.answering import data_in, failed, gathered, is_answer, schema_type, told
+from rlm_search.tools.fitting import cut_to_fit, merging, too_long, with_text
+from rlm_search.typed import Misfit
 from rlm_search.types import CallOptions, Message, Model
+
+Ask: TypeAlias = tuple[str, str]
+"""A prompt, and the text that it is about; "" where it stands in the prompt, or there is none."""
 
 MAX_PROMPTS = 1_000
 MAX_CONCURRENT = 16
@@ -65,13 +70,22 @@ class DelegateTools:
         functions += [self.ask, self.ask_chunk, self.ask_chunks, self.ask_chunked, self.ask_chunks_first]
         return [*functions, self.pick_first_answer]
 
-    def llm_query(self, prompt: str, model: str | None = None, max_tokens: int | None = None) -> str:
-        """Ask a language model that sees nothing but this prompt: put the question and the text in it."""
-        return self._asked("llm_query", prompt, model, max_tokens)
+    def llm_query(
+        self, prompt: str, model: str | None = None, max_tokens: int | None = None, text: str = "", split: bool = False
+    ) -> str:
+        """Ask a language model that sees only this; give what it is asked about as text=, with split=True if long."""
+        return self._asked("llm_query", prompt, model, max_tokens, text, split=split)
 
-    def llm_batch(self, prompts: list[str], model: str | None = None, max_tokens: int | None = None) -> list[Any]:
-        """Ask many prompts at once; answers in their order. One that failed is a falsy Failed(reason)."""
-        return self._batch("llm_batch", prompts, model, max_tokens)
+    def llm_batch(
+        self,
+        prompts: list[str] | str,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        texts: list[str] | None = None,
+        split: bool = False,
+    ) -> list[Any]:
+        """Ask many prompts at once, or one of each of texts=; answers in order. One that failed is a falsy Failed."""
+        return self._batch("llm_batch", _asks("llm_batch", prompts, texts), model, max_tokens, split=split)
 
     def llm_query_json(
         self,
@@ -82,7 +96,7 @@ class DelegateTools:
         max_tokens: int | None = None,
     ) -> Any:
         """Ask for JSON, as data; with a JSON schema, data that fits it. A falsy Failed(reason) where none came."""
-        return self._json("llm_query_json", [_with_text(prompt, text)], schema, model, max_tokens)[0]
+        return self._json("llm_query_json", [with_text(prompt, text)], schema, model, max_tokens)[0]
 
     def llm_batch_json(
         self,
@@ -118,13 +132,13 @@ class DelegateTools:
     ) -> list[Any]:
         """Ask many prompts at once; with a question, ask it of each of them as a text."""
         asked = prompts if question is None else [_about(question, text) for text in prompts]
-        return self._batch("llm_query_batch", asked, model, max_tokens)
+        return self._batch("llm_query_batch", _asks("llm_query_batch", asked), model, max_tokens)
 
     def llm_query_batched(
         self, prompts: list[str], model: str | None = None, max_tokens: int | None = None
     ) -> list[Any]:
         """The same as llm_batch."""
-        return self._batch("llm_query_batched", prompts, model, max_tokens)
+        return self._batch("llm_query_batched", _asks("llm_query_batched", prompts), model, max_tokens)
 
     def llm_query_records(
         self, prompt: str, text: str = "", model: str | None = None, max_tokens: int | None = None
@@ -154,7 +168,7 @@ class DelegateTools:
     ) -> list[Any]:
         """Ask a question about each piece of text (or of one text, cut into pieces), at once; answers in order."""
         prompts = [_about(question, text) for text in self._pieces("ask_chunks", chunks, chunk_size, overlap)]
-        return self._batch("ask_chunks", prompts, None, max_tokens)
+        return self._batch("ask_chunks", _asks("ask_chunks", prompts), None, max_tokens)
 
     def ask_chunked(
         self,
@@ -188,23 +202,63 @@ class DelegateTools:
 
     # -- how ----------------------------------------------------------------------------------------------------------
 
-    def _asked(self, function: str, prompt: str, model: str | None, max_tokens: int | None) -> str:
-        chosen = self._chosen(function, model, max_tokens)
+    def _asked(
+        self,
+        function: str,
+        prompt: str,
+        model: str | None,
+        max_tokens: int | None,
+        text: str = "",
+        *,
+        split: bool = False,
+    ) -> str:
+        chosen, sent = self._chosen(function, model, max_tokens), with_text(prompt, text)
+        if why := self._misfit(chosen, sent, max_tokens):
+            if text and split:
+                return self._in_parts(function, (prompt, text), model, max_tokens)
+            raise ToolError(f"{function}: {why}")
         self._run.budget.subcalls(1)
         try:
-            return self._complete(chosen, prompt, max_tokens)
+            return self._complete(chosen, sent, max_tokens)
         except ContextTooLong as error:
-            raise ToolError(f"{function}: {_told(error)} ({len(prompt):,} characters)") from None
+            raise ToolError(f"{function}: {told(error)} ({len(sent):,} characters)") from None
 
-    def _batch(self, function: str, prompts: list[str], model: str | None, max_tokens: int | None) -> list[Any]:
+    def _misfit(self, model: Model, prompt: str, max_tokens: int | None) -> str:
+        return too_long(model, [self._system, Message("user", prompt)], max_tokens)
+
+    def _in_parts(self, function: str, ask: Ask, model: str | None, max_tokens: int | None) -> str:
+        """The answer about a text that is too long for one prompt: made of the answers about its parts."""
+        prompt, text = ask
         chosen = self._chosen(function, model, max_tokens)
-        if len(prompts) > MAX_PROMPTS:
-            raise ToolError(f"{function}: at most {MAX_PROMPTS:,} prompts at once, not {len(prompts):,}")
-        different = list(dict.fromkeys(prompts))
-        self._seek_approval(function, different, chosen)
-        self._charge(function, len(different))
-        results = dict(zip(different, self._all(chosen, different, max_tokens), strict=True))
-        return [results[prompt] for prompt in prompts]
+        parts = cut_to_fit(chosen, prompt, text, self._system, max_tokens)
+        said = self._batch(function, [(part, "") for part in parts], model, max_tokens)
+        for number, answer in enumerate(said, 1):
+            if not isinstance(answer, str):
+                raise ToolError(f"{function}: part {number} of {len(said)}: {answer['reason']}")
+        return self._asked(function, merging(prompt, said), model, max_tokens)
+
+    def _batch(
+        self, function: str, asks: Sequence[Ask], model: str | None, max_tokens: int | None, *, split: bool = False
+    ) -> list[Any]:
+        """Each asked once, however often it is there; what cannot fit is not sent, or in parts where that is wanted."""
+        chosen = self._chosen(function, model, max_tokens)
+        if len(asks) > MAX_PROMPTS:
+            raise ToolError(f"{function}: at most {MAX_PROMPTS:,} prompts at once, not {len(asks):,}")
+        different = {ask: with_text(*ask) for ask in asks}
+        misfits = {ask: why for ask, sent in different.items() if (why := self._misfit(chosen, sent, max_tokens))}
+        fitting = [sent for ask, sent in different.items() if ask not in misfits]
+        self._seek_approval(function, fitting, chosen)
+        self._charge(function, len(fitting))
+        answers = dict(zip(fitting, self._all(chosen, fitting, max_tokens), strict=True))
+        for ask, why in misfits.items():
+            answers[different[ask]] = self._part_by_part(function, ask, model, max_tokens) if split else failed(why)
+        return [answers[different[ask]] for ask in asks]
+
+    def _part_by_part(self, function: str, ask: Ask, model: str | None, max_tokens: int | None) -> Any:
+        try:
+            return self._asked(function, ask[0], model, max_tokens, ask[1], split=True)
+        except ToolError as error:
+            return failed(str(error))
 
     def _json(
         self,
@@ -215,15 +269,15 @@ class DelegateTools:
         max_tokens: int | None,
     ) -> list[Any]:
         """Data from each prompt; those that gave none, or none that fits, are asked once more with the reason."""
-        kind = _answer_type(function, schema)
+        kind = schema_type(function, schema)
         rule = f"{_JSON_RULE} that fits this JSON schema:\n{json.dumps(schema)}" if schema else f"{_JSON_RULE}."
         asked = [f"{prompt}\n\n{rule}" for prompt in prompts]
-        found = [_data(said, kind) for said in self._batch(function, asked, model, max_tokens)]
+        found = [data_in(said, kind) for said in self._batch(function, _asks(function, asked), model, max_tokens)]
         wrong = {n: str(data) for n, data in enumerate(found) if isinstance(data, Misfit)}
         again = [f"{asked[n]}\n\nYour last reply was wrong: {problem}" for n, problem in wrong.items()]
-        for number, said in zip(wrong, self._batch(function, again, model, max_tokens), strict=True):
-            data = _data(said, kind)
-            found[number] = {"__type__": "Failed", "reason": str(data)} if isinstance(data, Misfit) else data
+        for number, said in zip(wrong, self._batch(function, _asks(function, again), model, max_tokens), strict=True):
+            data = data_in(said, kind)
+            found[number] = failed(str(data)) if isinstance(data, Misfit) else data
         return found
 
     def _seek_approval(self, function: str, prompts: Sequence[str], model: Model) -> None:
@@ -260,7 +314,7 @@ class DelegateTools:
             except ModelError as error:
                 return error
 
-        return _gathered(in_threads(MAX_CONCURRENT, [partial(ask, prompt) for prompt in prompts]))
+        return gathered(in_threads(MAX_CONCURRENT, [partial(ask, prompt) for prompt in prompts]))
 
     def _complete(self, model: Model, prompt: str, max_tokens: int | None) -> str:
         options = replace(self._options(), max_tokens=max_tokens)
@@ -276,73 +330,17 @@ class DelegateTools:
         return self._models[name]
 
 
-def in_threads(most: int, calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """The results of calls, in order, at most so many under way at once; what one raises is raised."""
-    if not calls:
-        return []
-    threads = ThreadPoolExecutor(min(len(calls), most), thread_name_prefix="delegate")
-    is_interrupted = False
-    try:
-        return [future.result() for future in [threads.submit(call) for call in calls]]
-    except BaseException as error:  # Ctrl-C does not wait for servers; a spent budget waits for what is under way
-        is_interrupted = not isinstance(error, Exception)
-        raise
-    finally:
-        threads.shutdown(wait=not is_interrupted, cancel_futures=True)
-
-
-def _gathered(results: Sequence[Any]) -> list[Any]:
-    """The answers; a prompt that failed is told, unless every one was refused."""
-    refused = [error for error in results if isinstance(error, ModelRejected)]
-    if results and len(refused) == len(results):
-        raise refused[0]  # no prompt's fault: a key, a name, a server that says no to everything
-    return [
-        {"__type__": "Failed", "reason": _told(result)} if isinstance(result, ModelError) else result
-        for result in results
-    ]
-
-
-def is_answer(said: Any) -> bool:
-    """Whether a text is an answer, and not word that there is none."""
-    return isinstance(said, str) and said.strip().strip("\"'.`").lower() not in _NO_ANSWERS
-
-
-_NO_ANSWERS = frozenset(
-    {"", "no_answer", "no answer", "none", "n/a", "na", "null", "unknown", "not stated", "not found", "not available"}
-    | {"not mentioned", "not specified", "i don't know", "no answer found"}
-)
-
-
 def _about(question: str, text: str) -> str:
-    return f"Question: {question}\nText:\n{text}"
+    return with_text(f"Question: {question}", text)
 
 
-def _with_text(prompt: str, text: str) -> str:
-    return f"{prompt}\n\n{text}" if text else prompt
-
-
-def _answer_type(function: str, schema: dict[str, Any] | None) -> AnswerType | None:
-    if has_patterns(schema):
-        raise ToolError(f"{function}: a schema may hold no `pattern` here; check the text in Python")
-    try:
-        return None if schema is None else answer_type(schema)
-    except ConfigError as error:
-        raise ToolError(f"{function}: {error.message}") from None
-
-
-def _data(said: Any, kind: AnswerType | None) -> Any:
-    """The data of a reply; a Misfit where it holds none, or none of the type; a failure as it is."""
-    if not isinstance(said, str):
-        return said
-    try:
-        data = json_in(said)
-        return data if kind is None else kind.make(data)
-    except Misfit as misfit:
-        return misfit
-
-
-def _told(error: ModelError) -> str:
-    """What went wrong, without its message, which names servers and accounts."""
-    if isinstance(error, ContextTooLong):
-        return "the prompt is longer than the model reads; split it"
-    return "the model refused this prompt" if isinstance(error, ModelRejected) else "the model did not answer"
+def _asks(function: str, prompts: list[str] | str, texts: list[str] | None = None) -> list[Ask]:
+    """Each prompt with its text; one prompt with each of the texts."""
+    if texts is None:
+        if isinstance(prompts, str):
+            raise ToolError(f"{function}: prompts must be a list, or give texts=")
+        return [(prompt, "") for prompt in prompts]
+    each = [prompts] * len(texts) if isinstance(prompts, str) else prompts
+    if len(each) != len(texts):
+        raise ToolError(f"{function}: {len(each):,} prompts and {len(texts):,} texts; give one of each, or one prompt")
+    return list(zip(each, texts, strict=True))

@@ -46,7 +46,8 @@ class DocumentTools:
             document = self._documents.whole(doc_id)
         total = len(document.content)
         end = min(total, MAX_CHARACTERS)
-        self._record(doc_id, 0, end, list(range(1, len(document.pages) + 1)) if end == total else [], started)
+        pages_read = list(range(1, len(document.pages) + 1)) if end == total else []
+        self._record(doc_id, 0, document.content[:end], pages_read, started)
         self._run.evidence.add(doc_id, 0, end, title=document.title, source=document.source)
         return {
             "__type__": "Document",
@@ -73,7 +74,7 @@ class DocumentTools:
             span = self._documents.span(doc_id, start, end)
         if not span.text:
             raise ToolError(f"es_read: {doc_id!r} ends before {start:,}")
-        self._record(doc_id, span.start, span.end, list(span.pages), started)
+        self._record(doc_id, span.start, span.text, list(span.pages), started)
         return {
             "__type__": "Page",
             "doc_id": doc_id,
@@ -96,7 +97,7 @@ class DocumentTools:
         if sum(len(page.text) for page in found) > MAX_CHARACTERS:
             raise ToolError(f"es_get: these pages have more than {MAX_CHARACTERS:,} characters; ask for fewer")
         for page in found:
-            self._record(doc_id, page.start, page.end, [page.number], started)
+            self._record(doc_id, page.start, page.text, [page.number], started)
         return {"__type__": "Pages", "items": [page_row(page) for page in found]}
 
     def _no_pages(self, doc_id: str, wanted: int | str | list[int]) -> str:
@@ -107,10 +108,9 @@ class DocumentTools:
             )
         return f"es_get: {doc_id!r} has pages 1 to {number}, not {wanted!r}"
 
-    def _record(self, doc_id: str, start: int, end: int, pages: list[int], started: float) -> None:
-        self._run.read(
-            DocumentRead(doc_id=doc_id, start=start, end=end, pages=pages, seconds=time.monotonic() - started)
-        )
+    def _record(self, doc_id: str, start: int, text: str, pages: list[int], started: float) -> None:
+        seconds, end = time.monotonic() - started, start + len(text)
+        self._run.read(DocumentRead(doc_id=doc_id, start=start, end=end, pages=pages, seconds=seconds), text)
 
 
 def page_row(page: Page) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class ExhaustiveTools:
                 with self._run.trying("read", doc_id=summary.doc_id):
                     document = self._documents.whole(summary.doc_id)
                 text = document.content[:_SENT_CHARACTERS]
-                self._run.read(DocumentRead(doc_id=document.doc_id, start=0, end=len(text)))
+                self._run.read(DocumentRead(doc_id=document.doc_id, start=0, end=len(text)), text)
                 characters += len(text)
                 rows.append(_document_row(document, text))
             found.number = len(rows)
@@ -223,7 +223,7 @@ class _Work:
             self._fail(item, f"cannot be read ({type(error).__name__})")
             return None
         end = item.start + len(text)
-        self._run.read(DocumentRead(doc_id=item.doc_id, start=item.start, end=end))
+        self._run.read(DocumentRead(doc_id=item.doc_id, start=item.start, end=end), text)
         return text
 
     def _ask(self, batch: Sequence[_Asked]) -> bool:

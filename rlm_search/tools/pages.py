@@ -34,7 +34,7 @@ class PageTools:
             document = self._documents.whole(doc_id)
         total = len(document.content)
         end = min(total, MAX_CHARACTERS)
-        self._record(doc_id, 0, end, [], started)
+        self._record(doc_id, 0, document.content[:end], [], started)
         self._run.evidence.add(doc_id, 0, end, title=document.title, source=document.source)
         told = f"\n[{read_on(doc_id, end, total, len(document.pages))}]".replace("content holds", "these are")
         return document.content[:end] + (told if end < total else "")
@@ -74,7 +74,7 @@ class PageTools:
         if sum(len(page.text) for page in found) > MAX_CHARACTERS:
             raise ToolError(f"{function}: these pages have more than {MAX_CHARACTERS:,} characters; ask for fewer")
         for page in found:
-            self._record(doc_id, page.start, page.end, [page.number], started)
+            self._record(doc_id, page.start, page.text, [page.number], started)
         rest = wanted[max_pages:]
         return found, f"page {rest[0]} and {len(rest) - 1} more were left out (max_pages={max_pages})" if rest else ""
 
@@ -84,9 +84,9 @@ class PageTools:
             return f"{function}: {doc_id!r} has pages 1 to {number}, none of {wanted[0]} to {wanted[-1]}"
         return f"{function}: {doc_id!r} has no pages; read it with es_get_text({doc_id!r}) or es_read"
 
-    def _record(self, doc_id: str, start: int, end: int, pages: list[int], started: float) -> None:
-        seconds = time.monotonic() - started
-        self._run.read(DocumentRead(doc_id=doc_id, start=start, end=end, pages=pages, seconds=seconds))
+    def _record(self, doc_id: str, start: int, text: str, pages: list[int], started: float) -> None:
+        seconds, end = time.monotonic() - started, start + len(text)
+        self._run.read(DocumentRead(doc_id=doc_id, start=start, end=end, pages=pages, seconds=seconds), text)
 
 
 def as_text(pages: Sequence[Page]) -> str:

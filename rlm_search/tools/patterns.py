@@ -20,7 +20,7 @@ from rlm_search.matching import BadPattern, Matcher, Spans, TooSlow
 from rlm_search.run import Run, ToolError, plain_filters
 from rlm_search.tools.documents import MAX_PAGES
 from rlm_search.tools.pages import PageTools
-from rlm_search.tools.recording import Record, Table, recorded, seen, table
+from rlm_search.tools.recording import Record, Table, recorded, table
 
 MAX_MATCHES = 1_000
 MAX_PATTERNS = 50
@@ -70,7 +70,7 @@ class PatternTools:
                         document = self._documents.whole(summary.doc_id)
                     grep.look(document, matcher)
             found.take(grep.hits)
-        seen(self._run, grep.hits)
+        self._run.saw(grep.hits)
         return table([_match_row(hit) for hit in grep.hits], coverage=grep.coverage, note=grep.note)
 
     def es_find_pages(
@@ -148,7 +148,7 @@ class PatternTools:
             with _matcher(function, expressions, case_sensitive, 1) as matcher:
                 pages.look(matcher)
             found.take(pages.hits)
-        seen(self._run, pages.hits)
+        self._run.saw(pages.hits)
         return table(pages.rows, note=pages.note)
 
     def _seconds(self) -> float:

@@ -17,7 +17,7 @@ from rlm_search.documents import Documents
 from rlm_search.run import Run, ToolError, telling
 from rlm_search.tables import as_markdown, tables_in
 from rlm_search.tools.pages import as_text
-from rlm_search.tools.recording import Record, Table, checked_top_k, recorded, seen, table
+from rlm_search.tools.recording import Record, Table, checked_top_k, recorded, table
 from rlm_search.trace.events import DocumentRead
 
 _LISTED = 50
@@ -197,7 +197,7 @@ class PdfTools:
                     hits = as_hits(search(query, top_k=200, filters=None))
             own = [hit for hit in hits if hit.doc_id == doc_id] if doc_id else _first_of_each(hits)
             found.take(own[:top_k])
-        seen(self._run, found.hits)
+        self._run.saw(found.hits)
         return [
             {
                 "title": hit.title,
@@ -244,7 +244,7 @@ class PdfTools:
             [page] = self._documents.pages(document.doc_id, number, number)
         seconds = time.monotonic() - started
         self._run.read(
-            DocumentRead(doc_id=page.doc_id, start=page.start, end=page.end, pages=[number], seconds=seconds)
+            DocumentRead(doc_id=page.doc_id, start=page.start, end=page.end, pages=[number], seconds=seconds), page.text
         )
         self._run.evidence.add(page.doc_id, page.start, page.end, title=document.title, source=document.source)
         return page

@@ -63,12 +63,6 @@ def recorded(
         run.searched(event, result.number)
 
 
-def seen(run: Run, hits: Sequence[Hit]) -> None:
-    """What the model is given is evidence."""
-    for hit in hits:
-        run.evidence.add(hit.doc_id, hit.start, hit.end, title=hit.title, source=hit.source)
-
-
 def _event_row(hit: Hit) -> dict[str, Any]:
     return {"doc_id": hit.doc_id, "pages": list(hit.pages), "score": hit.score, "start": hit.start, "end": hit.end}
 

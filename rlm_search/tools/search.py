@@ -15,7 +15,7 @@ from retrievers.types import Hit
 from rlm_search.documents import Documents
 from rlm_search.run import Run, ToolError, plain_filters
 from rlm_search.tools.ranking import CANDIDATES, Ranking, fused, reranked
-from rlm_search.tools.recording import MAX_TOP_K, Found, Hits, as_row, checked_top_k, recorded, seen
+from rlm_search.tools.recording import MAX_TOP_K, Found, Hits, as_row, checked_top_k, recorded
 
 _Search: TypeAlias = Callable[..., Sequence[Hit]]
 
@@ -197,7 +197,7 @@ class SearchTools:
         return as_hits(islice(search(query, top_k=top_k, filters=filters), top_k))
 
     def _given(self, hits: Sequence[Hit]) -> Hits:
-        seen(self._run, hits)
+        self._run.saw(hits)
         return {"__type__": "Hits", "items": [as_row(hit) for hit in hits]}
 
 

@@ -97,6 +97,20 @@ class DocumentRead(Event, frozen=True, kw_only=True, tag="document_read"):
     seconds: float = 0.0
 
 
+class InstructionSeen(Event, frozen=True, kw_only=True, tag="instruction_seen"):
+    """What a search or a read returned reads like an instruction to a model: `about` says to do what.
+
+    A mark for those who look at the run; nothing was blocked. `start` and `end` are of the passage, or of the hit that
+    it stands in; each passage of a document is marked once in a run.
+    """
+
+    doc_id: str
+    start: int
+    end: int
+    about: str
+    passage: str
+
+
 class ToolCalled(Event, frozen=True, kw_only=True, tag="tool_called"):
     """A tool of the caller's own was called; `arguments` is the head of what it was given, `error` what it raised."""
 
@@ -165,6 +179,7 @@ AnyEvent: TypeAlias = (
     | CellFinished
     | Searched
     | DocumentRead
+    | InstructionSeen
     | ToolCalled
     | Cited
     | Verified

@@ -14,6 +14,7 @@ from rlm_search.trace.events import (
     DocumentRead,
     FinishRefused,
     HistoryShortened,
+    InstructionSeen,
     LimitWarned,
     ModelCalled,
     RunFinished,
@@ -41,6 +42,8 @@ def line_of(event: AnyEvent) -> str:  # noqa: C901 - one flat branch for each ki
             return _search_line(event)
         case DocumentRead():
             return f"read {event.doc_id}{page_text(event.pages)}, {event.end - event.start:,} characters"
+        case InstructionSeen():
+            return f"reads like an instruction to {event.about}, in {event.doc_id}: “{brief(event.passage, 60)}”"
         case ToolCalled():
             failed = f", failed: {brief(event.error, 60)}" if event.error else ""
             return f"{event.function}({brief(event.arguments, 60)}){failed}"

@@ -120,3 +120,10 @@ def test_every_decision_has_a_number_of_its_own() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
     assert all(page.read_text(encoding="utf-8").startswith(f"# {page.name[:4]}:") for page in pages)
+
+
+def test_what_is_marked_as_an_instruction_is_documented() -> None:
+    from rlm_search.instructions import PATTERNS
+
+    page = " ".join((ROOT / "docs" / "security.md").read_text(encoding="utf-8").split())
+    assert [pattern.about for pattern in PATTERNS if pattern.about not in page] == []

@@ -11,7 +11,8 @@ import pytest
 
 from rlm_search import RLM, ConfigError, Limits, Message, ScriptedModel
 from rlm_search.testing import InProcessSandbox
-from rlm_search.tools.delegate import in_threads, is_answer
+from rlm_search.threads import in_threads
+from rlm_search.tools.answering import is_answer
 from rlm_search.trace.events import ToolCalled
 
 Tell = Callable[..., Any]
@@ -30,7 +31,7 @@ def ask(code: str, reply: Callable[[str], str], **options: Any) -> tuple[Any, li
 
 
 def shout(prompt: str) -> str:
-    return prompt.rsplit("\n", 1)[-1].upper()
+    return prompt.removesuffix("\n</text>").rsplit("\n", 1)[-1].upper()
 
 
 @pytest.mark.parametrize("name", ["llm_batch", "llm_query_batch", "llm_query_batched"])
@@ -44,7 +45,7 @@ def test_batches_have_every_name_and_keep_their_order(name: str) -> None:
 def test_a_question_about_a_text(name: str) -> None:
     value, prompts = ask(f"FINAL({name}('what?', 'text'))", shout)
     assert value == "TEXT"
-    assert prompts == ["Question: what?\nText:\ntext"]
+    assert prompts == ["Question: what?\n\n<text>\ntext\n</text>"]
 
 
 def test_a_question_of_many_texts_as_a_batch() -> None:
@@ -63,7 +64,7 @@ def test_pieces_are_texts_spans_a_text_or_the_context(chunks: str) -> None:
 
 def test_the_first_piece_that_answers_ends_the_asking() -> None:
     replies = {"a": "NO_ANSWER", "b": " 42 ", "c": "43"}
-    value, prompts = ask("FINAL(ask_chunks_first('?', ['a', 'b', 'c']))", lambda p: replies[p[-1]])
+    value, prompts = ask("FINAL(ask_chunks_first('?', ['a', 'b', 'c']))", lambda p: replies[p.split("\n")[-2]])
     assert (value, len(prompts)) == (42, 2)
     value, _ = ask("FINAL([ask_chunks_first('?', ['a'])])", lambda _: "not stated")
     assert value == [None]
@@ -88,7 +89,7 @@ def test_word_that_there_is_none_is_no_answer(said: Any) -> None:
 def test_json_is_found_in_what_models_write(said: str) -> None:
     value, prompts = ask("FINAL(llm_query_json('give', 'text'))", lambda _: said)
     assert value == {"a": 1}
-    assert prompts[0].startswith("give\n\ntext")
+    assert prompts[0].startswith("give\n\n<text>\ntext\n</text>\n\n")
 
 
 def test_json_that_does_not_fit_is_asked_for_again_with_the_reason() -> None:

@@ -147,7 +147,7 @@ def test_the_prompt_describes_the_corpus_and_its_fields_are_data(tell: Tell, who
         ("llm_query(5)", "prompt must be str"),
         ("llm_query('x', model='gpt-9')", "no model 'gpt-9'; there are: sub, root, scripted"),
         ("llm_query('x', max_tokens=0)", "at least 1"),
-        ("llm_batch('x')", "prompts must be list"),
+        ("llm_batch('x')", "prompts must be a list"),
         ("llm_batch(['x'] * 2_000)", "at most 1,000"),
         ("llm_batch([str(n) for n in range(500)])", "500 prompts, and 200 sub-calls are left"),
     ],

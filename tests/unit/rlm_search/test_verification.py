@@ -145,7 +145,7 @@ class ContextSandbox(InProcessSandbox):
 
     def start(self, functions: Any, variables: Any = None) -> None:
         super().start(functions, variables)
-        self.set("ctx", Context.from_text(GIVEN))
+        self._namespace["ctx"] = Context.from_text(GIVEN)
 
 
 def test_an_answer_from_given_text_is_looked_at_whole_with_passages_that_share_words_with_it() -> None:
