@@ -80,3 +80,27 @@ def test_short_text_goes_straight_to_the_model_and_long_text_is_gone_about_as_on
     assert kinds == ["run_started", "model_called", "run_finished"]
     assert by_run.out == "35\n"
     assert "cell_started" in run_file.read_text()
+
+
+def test_the_answer_of_a_recorded_run_is_printed_in_each_format(
+    scripted: Scripted, command: Command, run_file: Path
+) -> None:
+    text = scripted("--trace", run_file, replies=[FOUND]).out
+
+    def told(form: str) -> str:
+        return command("replay", run_file, "--format", form, index=None).out
+
+    assert told("text").endswith(text)
+    assert json.loads(told("json"))["citations"][0]["quote"] == "came to 35 million"
+    assert "[^1]: " in told("markdown")
+    assert told("html").startswith("<!doctype html>")
+    assert command("replay", run_file, "--json", "--format", "html", index=None).code == 2
+
+
+def test_a_run_that_was_cut_off_has_no_answer_to_print(scripted: Scripted, command: Command, run_file: Path) -> None:
+    scripted("--trace", run_file, replies=[FOUND])
+    run_file.write_bytes(b"".join(run_file.read_bytes().splitlines(keepends=True)[:-1]))
+
+    ended = command("replay", run_file, "--format", "html", index=None)
+    assert (ended.code, ended.out) == (5, "")
+    assert "cut off" in ended.err
