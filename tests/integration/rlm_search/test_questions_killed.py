@@ -1,8 +1,10 @@
-"""Many questions, killed in the middle: the same command asks those that are missing, and nothing twice."""
+"""Many questions, stopped in the middle: the same command asks those that are missing, and nothing twice."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,7 +24,8 @@ def asked(body: Any) -> str:
     return str(next(message["content"] for message in body["messages"] if message["role"] == "user"))
 
 
-def test_a_batch_goes_on_after_kill_9(place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_batch_goes_on_where_it_was_stopped(place: Place, tmp_path: Path, number: int, code: int) -> None:
     questions = [f"Question {n}?" for n in range(12)]
     (tmp_path / "q.txt").write_text("\n".join(questions), encoding="utf-8")
     output = tmp_path / "answers.jsonl"
@@ -33,8 +36,10 @@ def test_a_batch_goes_on_after_kill_9(place: Place, tmp_path: Path) -> None:
         until = time.monotonic() + 40
         while time.monotonic() < until and (not output.exists() or output.read_bytes().count(b"\n") < 3):
             time.sleep(0.02)
-        process.kill()
-        process.communicate()
+        os.kill(process.pid, number)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "Traceback" not in err
     assert wait_until_none_is_left(process.pid) == []
     answered = {json.loads(line)["question"] for line in output.read_bytes().splitlines()[:3]}
     assert len(answered) == 3

@@ -15,6 +15,7 @@ import pytest
 
 from rlm_search import RLM, Answer, ConfigError, ContextTooLong, Limits, Model, ScriptedModel
 from rlm_search.testing import Cassette, Departure, InProcessSandbox, MemoryRetriever
+from rlm_search.trace.events import ModelCalled, RunStarted
 from rlm_search.trace.jsonl import JsonlWriter
 from tests.unit.rlm_search.conftest import ARCHIVE, METADATA, python
 
@@ -138,6 +139,17 @@ def test_what_changes_from_run_to_run_can_be_taken_out(tmp_path: Path) -> None:
         played(Cassette(tmp_path / "run.jsonl"), tools=[stamp])
     cassette = Cassette(tmp_path / "run.jsonl", normalised=lambda prompt: re.sub(r"at \d+", "at N", prompt))
     assert played(cassette, tools=[stamp]).text == "done"
+
+
+def test_what_changes_may_lie_where_a_long_prompt_was_cut(tmp_path: Path) -> None:
+    prompt = f"at 1234 {'x' * 3996}"
+    writer = JsonlWriter(tmp_path / "run.jsonl")
+    writer(RunStarted(question="?", model="m"))
+    writer(ModelCalled(tier="root", model="m", prompt=prompt[-4000:], text="yes", prompt_characters=len(prompt)))
+    writer.close()
+    cassette = Cassette(tmp_path / "run.jsonl", normalised=lambda text: re.sub(r"at \d+", "at N", text))
+
+    assert cassette.take(prompt.replace("1234", "5678"), "root").text == "yes"
 
 
 def test_a_run_within_other_limits_plays_as_far_as_it_goes() -> None:
