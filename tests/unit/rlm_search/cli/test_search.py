@@ -132,7 +132,7 @@ def test_an_unknown_field_is_told_with_those_there_are(command: Command) -> None
         (["search", "x", "--filter", "year"], "no condition"),
         (["search", "x", "--jsn"], "No such option"),
         (["serch", "x"], "did you mean `search`"),
-        (["xyzzy"], "there are ask, search, show, index, doctor, replay"),
+        (["xyzzy"], "there are ask, chat, search, show, index, doctor, "),
         (["search", "x", "--config", "none.toml"], "does not exist"),
     ],
 )
