@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
 from typing import TypeAlias
@@ -72,6 +73,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the sets, in place of RLM_SEARCH_TEST_DATA")
     parser.add_argument("--json", action="store_true", help="one object on standard output")
     arguments = parser.parse_args()
+    missing = [] if arguments.no_base else [name for name in ("bm25s", "Stemmer") if find_spec(name) is None]
+    if missing:  # said now, and not after the first set was embedded
+        raise SystemExit(f"{missing[0]} is missing: pip install '.[bench]', or leave the base out: --no-base")
     data = arguments.data or data_folder()
     results: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -199,11 +203,9 @@ def first_of_each(hits: Iterable[Hit]) -> list[str]:
 
 def bm25s_rankings(records: Sequence[Record], queries: Mapping[str, str]) -> dict[str, list[str]]:
     """The base: bm25s with its own tokenizer (words of two letters and more), English stop words, Snowball stemmer."""
-    try:
-        import bm25s
-        import Stemmer
-    except ModuleNotFoundError as error:
-        raise SystemExit(f"{error.name} is missing: pip install '.[bench]', or leave the base out: --no-base") from None
+    import bm25s
+    import Stemmer
+
     stemmer = Stemmer.Stemmer("english")
     options = {"stopwords": "en", "stemmer": stemmer, "show_progress": False}
     index = bm25s.BM25()
