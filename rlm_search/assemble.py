@@ -163,6 +163,10 @@ def sandbox_factory(settings: SandboxSettings) -> Callable[[], Sandbox]:
         from rlm_search.sandbox.container import Container
 
         arguments["container"] = Container(engine=settings.engine, image=settings.image, runtime=settings.runtime)
+    elif spec == "confined" and settings.bubblewrap:
+        from rlm_search.sandbox.bubblewrap import ringed
+
+        arguments["launch"] = ringed
     elif spec == "monty":
         arguments["cell_seconds"] = settings.cell_seconds
         plugins.require("pydantic_monty", extra="monty", purpose="the sandbox `monty`")

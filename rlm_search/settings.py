@@ -128,6 +128,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     Attributes:
         spec: `auto` (`confined`, and `monty` where the system cannot confine a process), `confined`, `monty`,
             `container`, or `module:Class`.
+        bubblewrap: the confined process runs within a second ring, namespaces made by bubblewrap, which is installed.
         engine: of the container: docker, podman, or a path; "": the first that is installed.
         image: of the container, with Python 3.11 or later.
         runtime: of the container's engine, such as runsc for gVisor; "": its default.
@@ -137,6 +138,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """
 
     spec: str = "auto"
+    bubblewrap: bool = False
     engine: str = ""
     image: str = "python:3.13-slim"
     runtime: str = ""

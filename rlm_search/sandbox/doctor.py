@@ -172,7 +172,7 @@ _PROGRAMS: Mapping[str, str] = {
     "docker": "can hold the same worker in a container",
     "podman": "can hold the same worker in a container",
     "runsc": "gVisor, a kernel of its own for containers",
-    "bwrap": "bubblewrap, a second ring around the worker",
+    "bwrap": "bubblewrap, a second ring around the worker (sandbox.bubblewrap = true)",
 }
 
 

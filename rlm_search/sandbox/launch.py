@@ -23,6 +23,7 @@ from rlm_search.errors import SandboxError
 
 WORKER = Path(__file__).with_name("worker.py")
 _FORK_SECONDS = 30.0
+_RING_SECONDS = 1.0
 _END_SECONDS = 10.0
 """A process that was killed is gone at once: longer only where the kernel is stuck, and we do not wait for that."""
 
@@ -107,17 +108,19 @@ class _Ends:
 class LocalWorker:
     """A worker on this machine."""
 
-    def __init__(self, ends: _Ends) -> None:
+    def __init__(self, ends: _Ends, seen_as: Callable[[int], int | None] | None = None) -> None:
         self.sock = ends.sock
         self.pid = ends.process.pid if ends.process is not None else None
+        self._seen_as = seen_as
         self._ends = ends
         self._finalizer = weakref.finalize(self, ends.end)  # also when it is forgotten, and when the interpreter ends
         nursery().living.add(ends)
 
     def arrived(self, pid: int) -> None:
         """It has said which process it is: from now on it can be waited for."""
-        self.pid = pid
-        self._ends.watch(pid)
+        self.pid = pid if self._seen_as is None else self._seen_as(pid)
+        if self.pid is not None:
+            self._ends.watch(self.pid)
 
     def kill(self) -> None:
         """Kill the process, and no more."""
@@ -128,18 +131,22 @@ class LocalWorker:
         self._finalizer()
 
 
-def forked(python: str = "") -> Worker:
+def forked(
+    python: str = "", *, ring: tuple[str, ...] = (), seen_as: Callable[[int], int | None] | None = None
+) -> LocalWorker:
     """A worker that is forked from a process which has loaded everything. Returns at once.
 
     Args:
         python: another interpreter than this one, 3.11 or later.
+        ring: words before the command line of that process: a program that runs it within walls of its own.
+        seen_as: where process ids inside are not those of this side: the one of this side.
 
     Raises:
         SandboxError: no process can be started here.
     """
     ours, theirs, watched, lifeline = _ends()
     try:
-        nursery().fork(python or sys.executable, theirs.fileno(), watched)
+        nursery().fork(python or sys.executable, theirs.fileno(), watched, ring)
     except BaseException:
         ours.close()
         os.close(lifeline)
@@ -147,10 +154,10 @@ def forked(python: str = "") -> Worker:
     finally:
         theirs.close()
         os.close(watched)
-    return LocalWorker(_Ends(ours, lifeline))
+    return LocalWorker(_Ends(ours, lifeline), seen_as)
 
 
-def executed() -> Worker:
+def executed() -> LocalWorker:
     """A worker that is a program of its own, which takes some 120 ms to get ready. Returns at once.
 
     Raises:
@@ -183,10 +190,10 @@ def _ends() -> tuple[socket.socket, socket.socket, int, int]:
     return ours, theirs, watched, lifeline
 
 
-def _run(python: str, role: str, *descriptors: int) -> subprocess.Popen[bytes]:
+def _run(python: str, role: str, *descriptors: int, ring: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603  # our own interpreter and our own file
-            [python, "-I", "-S", "-B", str(WORKER), role, *map(str, descriptors)],
+            [*ring, python, "-I", "-S", "-B", str(WORKER), role, *map(str, descriptors)],
             env={},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -203,11 +210,11 @@ def _run(python: str, role: str, *descriptors: int) -> subprocess.Popen[bytes]:
 class _Zygote:
     """The process that workers are forked from."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, ring: tuple[str, ...]) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(_FORK_SECONDS)
         try:
-            process = _run(python, "fork", theirs.fileno())
+            process = _run(python, "fork", theirs.fileno(), ring=ring)
         except BaseException:
             self._control.close()
             raise
@@ -215,7 +222,8 @@ class _Zygote:
             theirs.close()
         self.pid = process.pid
         self._process = process
-        self.end = weakref.finalize(self, _end_zygote, process, self._control, os.getpid())
+        patience = _RING_SECONDS if ring else 0.0
+        self.end = weakref.finalize(self, _end_zygote, process, self._control, os.getpid(), patience)
 
     @property
     def is_usable(self) -> bool:
@@ -226,11 +234,14 @@ class _Zygote:
         socket.send_fds(self._control, [b"w"], [stream, lifeline])
 
 
-def _end_zygote(process: subprocess.Popen[bytes], control: socket.socket, owner: int) -> None:
+def _end_zygote(process: subprocess.Popen[bytes], control: socket.socket, owner: int, patience: float) -> None:
     control.close()
     if os.getpid() != owner:
         process.returncode = -signal.SIGKILL  # as above
         return
+    with suppress(subprocess.TimeoutExpired):
+        if patience:  # what is around it has processes of its own to wait for
+            process.wait(timeout=patience)
     process.kill()
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=_END_SECONDS)
@@ -242,25 +253,31 @@ class Nursery:
     def __init__(self) -> None:
         self.living: weakref.WeakSet[_Ends] = weakref.WeakSet()
         self._lock = threading.Lock()
-        self._zygotes: dict[str, _Zygote] = {}
+        self._zygotes: dict[tuple[str, ...], _Zygote] = {}
 
     @property
     def pids(self) -> list[int]:
         """The processes that workers are forked from, one for each interpreter."""
         return [zygote.pid for zygote in self._zygotes.values()]
 
-    def fork(self, python: str, stream: int, lifeline: int) -> None:
+    def pid_of(self, python: str = "", ring: tuple[str, ...] = ()) -> int | None:
+        """The one for this interpreter, or the program that makes its ring; None where there is none yet."""
+        zygote = self._zygotes.get((*ring, python or sys.executable))
+        return zygote.pid if zygote is not None else None
+
+    def fork(self, python: str, stream: int, lifeline: int, ring: tuple[str, ...] = ()) -> None:
         """Have a worker forked, from a new process where the last one has died."""
+        key = (*ring, python)
         with self._lock:
             for _ in range(2):
-                zygote = self._zygotes.get(python)
+                zygote = self._zygotes.get(key)
                 if zygote is None or not zygote.is_usable:
-                    zygote = self._zygotes[python] = _Zygote(python)
+                    zygote = self._zygotes[key] = _Zygote(python, ring)
                 try:
                     return zygote.fork(stream, lifeline)
                 except OSError:  # it died just now
                     zygote.end()
-                    del self._zygotes[python]
+                    del self._zygotes[key]
         raise SandboxError("the process that the sandbox's workers are forked from ends at once")
 
     def leave(self) -> None:

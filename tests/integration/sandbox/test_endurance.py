@@ -81,7 +81,7 @@ def test_random_cells_leave_nothing_behind() -> None:
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == descriptors
     assert resident() - memory < 20_000_000
-    [zygote] = nursery().pids
+    zygote = nursery().pid_of()
     assert Path(f"/proc/{zygote}/task/{zygote}/children").read_text() == ""
     status = Path(f"/proc/{zygote}/status").read_text()
     assert int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) < 60_000

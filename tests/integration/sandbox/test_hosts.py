@@ -105,13 +105,14 @@ def test_a_worker_may_be_a_program_of_its_own() -> None:
 def test_when_the_process_that_workers_are_forked_from_is_killed_sessions_are_made_again(begin: Any) -> None:
     sandbox = begin()
     sandbox.execute("x = 41", timeout=20)
-    [zygote] = nursery().pids
+    zygote = nursery().pid_of()
+    assert zygote is not None
     os.kill(zygote, signal.SIGKILL)
     time.sleep(0.1)
     execution = sandbox.execute("x", timeout=20)
     assert execution.ended == "crashed"
     assert sandbox.execute("x + 1", timeout=20).stdout == "42\n"
-    assert nursery().pids != [zygote]
+    assert nursery().pid_of() != zygote
 
 
 def test_the_process_that_workers_are_forked_from_ends_with_the_host() -> None:
