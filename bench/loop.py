@@ -1,28 +1,25 @@
-"""What the loop costs around the model: a step, a run of ten steps, a batch of a hundred prompts, importing, citing.
+"""What the loop costs around the model, beside peers: a step, a run, a batch of prompts, memory, importing; and citing.
 
-    python bench/loop.py
+    python -m bench.loop [--peers PYTHON]
 
-The model is scripted and answers at once, so that all that is measured is ours, the confined sandbox included. The
-batch goes to a local HTTP server that takes 200 ms for each completion and works on ten at a time; its base is the
-ideal of two seconds. Citing is measured on a document of 500 pages.
+The model is scripted and answers at once, so that all that is measured is ours, the confined sandbox included; peers
+run with their own session, in the process itself (`bench.peers_loop`), which confines nothing. The batch goes to a
+local HTTP server that takes 200 ms for each completion and works on ten at a time. Citing: a document of 500
+pages.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import resource
-import statistics
 import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+from bench.loop_measures import Runtime, Turn, measured, median_ms, table
 from retrievers.types import Hit, RetrievedDocument
-from rlm_search import RLM, Limits, Message, ScriptedModel
+from rlm_search import RLM, Gates, Limits, Message, Model, ScriptedModel
 from rlm_search.citations import Citations
 from rlm_search.documents import Documents
 from rlm_search.errors import ToldToModel
@@ -31,10 +28,9 @@ from rlm_search.models.opening import open_model
 from rlm_search.models.settings import ModelSettings
 from rlm_search.sandbox.confined import ConfinedSandbox
 
-PROMPTS = 100
-LATENCY_SECONDS = 0.2
 AT_ONCE = 10
-RUNS = 7
+PEERS = ("pyrlm", "rlms", "dspy")
+PATIENT = Gates(loop_collapse_limit=10_000)
 
 
 class OneDocument:
@@ -54,17 +50,6 @@ class OneDocument:
 
 def python(code: str) -> str:
     return f"```python\n{code}\n```"
-
-
-def median_ms(call: Callable[[], object], times: int = RUNS) -> float:
-    """Median wall clock of a call in milliseconds, after one to warm up."""
-    call()
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        call()
-        taken.append((time.perf_counter() - started) * 1000)
-    return statistics.median(taken)
 
 
 def whole_run(steps: int, cell: str) -> Callable[[], object]:
@@ -94,58 +79,6 @@ def sandbox_alone() -> None:
     sandbox.close()
 
 
-class SlowServer(BaseHTTPRequestHandler):
-    """Chat completions that take their time, at most ten at once."""
-
-    room = threading.Semaphore(AT_ONCE)
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else each answer comes 40 ms late, whoever asks: head and body are two writes
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        with self.room:
-            time.sleep(LATENCY_SECONDS)
-        choice = {"message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop", "index": 0}
-        body = json.dumps({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 1}}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-def bench_batch() -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowServer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/v1"
-    settings = ModelSettings(spec="vllm:slow", base_url=url, stream=False, concurrency=AT_ONCE)
-    cell = (
-        "import time\nt = time.monotonic()\n"
-        f"r = llm_batch([f'prompt {{n}}' for n in range({PROMPTS})])\n"
-        f"assert len(r) == {PROMPTS} and all(r), [x for x in r if not x][:3]\n"
-        "FINAL(str(time.monotonic() - t))"
-    )
-    rlm = RLM(model=ScriptedModel([python(cell)]), sub_model=open_model(settings).model)
-    answer = rlm.run("Ask them all.")
-    ideal = PROMPTS / AT_ONCE * LATENCY_SECONDS
-    taken = float(answer.text)
-    print(f"llm_batch of {PROMPTS}: {taken:.2f} s, {taken / ideal:.2f} x the ideal {ideal:.1f} s")
-    server.shutdown()
-    server.server_close()
-
-
-def bench_runs_at_once() -> None:
-    run = whole_run(5, "hits = es_search('x')\nprint(hits)")
-    started = time.perf_counter()
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: run(), range(8)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"8 runs of 5 steps at once: {(time.perf_counter() - started) * 1000:.0f} ms; peak of the host {peak:.0f} MB")
-
-
 def bench_citing() -> None:
     page = "The operating revenue of the segment increased as expenses in the capital of it fell again. " * 33
     text = "\f".join(page for _ in range(500)) + " The very last words of this long report."
@@ -162,20 +95,51 @@ def bench_citing() -> None:
     print(f"cite in {size}: found at the end {found:.1f} ms, refused {median_ms(refused):.0f} ms")
 
 
-def bench_import() -> None:
-    code = "import time; t = time.process_time(); import rlm_search; {}; print(time.process_time() - t)"
-    for what in ("pass", "rlm_search.RLM"):
-        taken = [float(subprocess.check_output([sys.executable, "-c", code.format(what)])) for _ in range(RUNS)]
-        print(
-            f"import rlm_search{'' if what == 'pass' else ' and RLM'}: {statistics.median(taken) * 1000:.0f} ms of CPU"
-        )
+def ours() -> Runtime:
+    """This package as `bench.loop_measures` measures it: the confined sandbox, a scripted root model."""
+
+    def run(turn: Turn, context: str, sub_model: Model | None = None) -> str:
+        model = ScriptedModel(lambda messages: turn(sum(message.role == "assistant" for message in messages)))
+        limits = Limits(steps=None, subcalls=None, seconds=None)
+        rlm = RLM(model=model, sub_model=sub_model, limits=limits, gates=PATIENT)
+        return rlm.run("What is it?", context=context).text
+
+    def with_sub_model(turn: Turn, context: str, url: str) -> str:
+        settings = ModelSettings(spec="vllm:slow", base_url=url, stream=False, concurrency=AT_ONCE)
+        return run(turn, context, open_model(settings).model)
+
+    return Runtime(
+        name="rlm-search",
+        imports="import rlm_search; rlm_search.RLM",
+        cell=python,
+        finish=lambda code, expression: python(f"{code}\nFINAL({expression})"),
+        run=run,
+        batch="llm_batch(prompts)",
+        with_sub_model=with_sub_model,
+    )
+
+
+def bench_beside(peers: str) -> None:
+    """The table of all runtimes; `peers` is an interpreter that has them, or some of them."""
+    columns = {"rlm-search": measured(ours())}
+    for name in PEERS if peers else ():
+        command = [peers, str(Path(__file__).with_name("peers_loop.py")), name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"{name}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
+            continue
+        columns[name] = json.loads(done.stdout.splitlines()[-1])
+    print(table(columns))
 
 
 def main() -> None:
-    bench_import()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--peers", default="", metavar="PYTHON", help="an interpreter that has pyrlm-runtime, rlms, dspy"
+    )
+    arguments = parser.parse_args()
+    bench_beside(arguments.peers)
     bench_steps()
-    bench_batch()
-    bench_runs_at_once()
     bench_citing()
 
 
