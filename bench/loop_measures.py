@@ -90,13 +90,13 @@ def import_ms(runtime: Runtime) -> float:
 
 def step_ms(runtime: Runtime, context: str) -> float:
     """A step over a text: a long run beside a short one."""
-    one, many = (median_ms(whole(runtime, steps, context), times=3) for steps in (1, 31))
+    one, many = (least_ms(whole(runtime, steps, context), times=4) for steps in (1, 31))
     return (many - one) / 30
 
 
 def ten_steps_ms(runtime: Runtime) -> float:
     """A whole run, its session started and ended."""
-    return median_ms(whole(runtime, 10, "x" * 1_000))
+    return least_ms(whole(runtime, 10, "x" * 1_000), times=8)
 
 
 def batch_ratio(runtime: Runtime) -> float:
@@ -156,13 +156,22 @@ def whole(runtime: Runtime, steps: int, context: str) -> Callable[[], str]:
 
 def median_ms(call: Callable[[], object], times: int = RUNS) -> float:
     """Median wall clock of a call in milliseconds, after one to warm up."""
+    return statistics.median(_taken(call, times))
+
+
+def least_ms(call: Callable[[], object], times: int) -> float:
+    """The least wall clock of several calls, which other work on the machine disturbs least."""
+    return min(_taken(call, times))
+
+
+def _taken(call: Callable[[], object], times: int) -> list[float]:
     call()
     taken = []
     for _ in range(times):
         started = time.perf_counter()
         call()
         taken.append((time.perf_counter() - started) * 1000)
-    return statistics.median(taken)
+    return taken
 
 
 def proportional_mb() -> float:

@@ -83,7 +83,8 @@ llm_query("say a") == "A"
 llm_batch(["say a", "say b", "say a"]) == llm_query_batched(["say a", "say b", "say a"]) == ["A", "B", "A"]
 llm_query_batch(["a", "b"], question="say what?") == ["A", "B"]
 llm_query("say a", model="root", max_tokens=5) == "root: A"
-ask("say what?", "a") == ask_chunk("say what?", "a") == ask("say what?", "a", split=True) == "A"
+llm_query("say what?", text="a", split=True) == "A"
+ask("say what?", "a") == ask_chunk("say what?", "a") == "A"
 ask_chunks("say what?", ["a", "b"]) == ask_chunked("say what?", ["a", "b"]) == ["A", "B"]
 len(ask_chunks("say what?", ctx, chunk_size=40)) == len(ctx.chunk(40))
 ask_chunks_first("say what?", ["none", "b"]) == pick_first_answer(["none", "B"]) == "B"
@@ -131,7 +132,8 @@ def sub(messages: Sequence[Message]) -> str:
         return '{"n": 1}'
     if prompt == "fail":
         raise ModelUnavailable("busy")
-    return prompt.strip().split()[-1].upper() if "say" in prompt else "[1]"
+    text = re.sub(r"</?text.*?>", "", prompt).strip()
+    return text.split()[-1].upper() if "say" in prompt else "[1]"
 
 
 def root(cells: Sequence[str]) -> ScriptedModel:
