@@ -6,11 +6,13 @@ Everything heavy is imported inside the commands, so that `--help` and `--versio
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+from ingest.controls import visible
 
 if TYPE_CHECKING:
     from ingest.report import IngestReport
@@ -54,7 +56,14 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 _SHARD = click.option(
     "--shard", metavar="K/N", help="Only this part of the files, by a hash of their paths; for an index on a server."
 )
-_KIND = click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind (repeatable).")
+_KIND = click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="Only this kind (repeatable).",
+    callback=lambda _, __, kinds: _known(kinds),
+)
 _RUNNING = (
     click.option(
         "--embedder", metavar="SPEC", help="minilm, none, sentence-transformers:NAME, openai:NAME, module:Class."
@@ -181,7 +190,7 @@ def _estimate(paths: Sequence[str], given: dict[str, Any]) -> int:
     from ingest.report import json_of
 
     found = estimate_paths(paths, options=_options_of(given))
-    click.echo(json_of(found) if given["as_json"] else "\n".join(lines(found)))
+    click.echo(json_of(found) if given["as_json"] else _told(lines(found)))
     return 0
 
 
@@ -217,7 +226,7 @@ def status(index: str | None, shard: str | None, as_json: bool, config: Path | N
     from ingest.status import lines
 
     found = status_of(_settings(config, index=index, ingest={"shard": shard}))
-    click.echo(json_of(found) if as_json else "\n".join(lines(found)))
+    click.echo(json_of(found) if as_json else _told(lines(found)))
     return 0
 
 
@@ -234,7 +243,7 @@ def failures(index: str | None, kinds: Sequence[str], as_json: bool, config: Pat
     from ingest.status import failure_lines
 
     found = failures_of(_settings(config, index=index), kinds)
-    click.echo(json_of({"failures": found}) if as_json else "\n".join(failure_lines(found)))
+    click.echo(json_of({"failures": found}) if as_json else _told(failure_lines(found)))
     return 0
 
 
@@ -251,37 +260,33 @@ def forget(names: Sequence[str], index: str | None, as_json: bool, config: Path 
     return 0
 
 
+def _known(kinds: Sequence[str]) -> Sequence[str]:
+    """The kinds, where all of them are kinds of failures and warnings: a slip would find none and look like success."""
+    from ingest.causes import WHAT_TO_DO
+    from ingest.report import WHAT_IT_MEANS
+
+    known = sorted({*WHAT_TO_DO, *WHAT_IT_MEANS})
+    for kind in kinds:
+        if kind not in known:
+            raise click.BadParameter(f"{kind!r} is none of {', '.join(known)}")
+    return kinds
+
+
 def _check_usage(paths: Sequence[str], given: dict[str, Any]) -> None:
     """Mistakes that are cheaper to say before the run than after."""
+    from ingest.outputs import check_outputs
+
     for path in paths:
         if path in COMMANDS and not Path(path).exists():
             raise click.UsageError(f"a command comes before all options: `ingest {path} …`")
-    for option in ("report", "log_file", "events", "metrics"):
-        if given[option] is not None and str(given[option]) != "-":
-            _check_output(f"--{option.replace('_', '-')}", Path(given[option]))
+    check_outputs(given)
     if given["events"] == "-" and given["as_json"]:
         raise click.UsageError("--events - and --json both write to stdout; name a file for one of them")
 
 
-_NAMES = {
-    "--report": "report.json",
-    "--events": "events.jsonl",
-    "--log-file": "ingest.log",
-    "--metrics": "ingest.prom",
-}
-
-
-def _check_output(option: str, path: Path) -> None:
-    from ingest.errors import SourceError
-
-    if path.is_dir():
-        raise SourceError(f"{option}: {path} is a folder", hint=f"name a file: {option} {path / _NAMES[option]}")
-    if not path.absolute().parent.is_dir():
-        raise SourceError(f"{option}: there is no folder {path.parent}", hint="make it first, or name another file")
-
-
 def _options_of(given: dict[str, Any]) -> Any:
     from ingest.commands import Options
+    from ingest.outputs import watchers
     from ingest.passwords import hide_arguments
 
     table = {"workers": given["workers"], "ocr": given["ocr"], "executor": given["executor"], "shard": given["shard"]}
@@ -298,7 +303,7 @@ def _options_of(given: dict[str, Any]) -> Any:
         passwords=given["passwords"],
         listed=given.get("files_from") or "",
         is_null=given.get("is_null", False),
-        progress=_progress(given),
+        progress=watchers(given),
         stopping=_signals().asking,
     )
 
@@ -317,45 +322,20 @@ def _settings(
     return settings.load(flags=flags, config_file=config)
 
 
-def _progress(given: dict[str, Any]) -> Any:
-    shown = _shown(given)
-    if not (given["log_file"] or given["events"] or given["metrics"]):
-        return shown
-
-    def several() -> Any:
-        from ingest.recording import Events, Log, Metrics, Several
-
-        watchers: list[Any] = [shown()]
-        if given["log_file"]:
-            watchers.append(Log(given["log_file"]))
-        if given["events"]:
-            watchers.append(Events(None if given["events"] == "-" else Path(given["events"])))
-        if given["metrics"]:
-            watchers.append(Metrics(given["metrics"]))
-        return Several(*watchers)
-
-    return several
-
-
-def _shown(given: dict[str, Any]) -> Any:
-    from ingest.progress import Bars, LogLines, Silent
-    from ingest.settings import wants_colour, wants_plain_output
-
-    if given["quiet"]:
-        return Silent
-    if sys.stderr.isatty() and not wants_plain_output():
-        return lambda: Bars(sys.stderr, verbose=given["verbose"], colour=wants_colour())
-    return lambda: LogLines(sys.stderr, verbose=given["verbose"])
-
-
 def _finish(report: IngestReport, given: dict[str, Any]) -> int:
+    from ingest.outputs import write_report
     from ingest.report import json_of, sentences
 
-    if given["report"] is not None:
-        given["report"].write_text(json_of(report) + "\n", encoding="utf-8")
-    told = json_of(report) if given["as_json"] else "\n".join(sentences(report))
-    click.echo(told, err=given["events"] == "-")
+    try:
+        if given["report"] is not None:
+            write_report(given["report"], report)
+    finally:
+        click.echo(json_of(report) if given["as_json"] else _told(sentences(report)), err=given["events"] == "-")
     return report.exit_code
+
+
+def _told(lines: Iterable[str]) -> str:
+    return "\n".join(map(visible, lines))
 
 
 def _version(context: click.Context, is_asked: bool) -> None:

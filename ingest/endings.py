@@ -42,7 +42,7 @@ def _system_error(error: OSError) -> int:
         errno.ENOSPC: "free some space and run the same command again: nothing that was written is lost",
         errno.EDQUOT: "free some space and run the same command again: nothing that was written is lost",
         errno.EACCES: "check the permissions",
-        errno.EROFS: "name a folder that can be written to with --index",
+        errno.EROFS: "name a place that can be written to",
     }
     say(f"error: {error.strerror or error}{where}", hints.get(error.errno or 0, ""))
     return 5

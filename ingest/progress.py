@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from ingest.controls import visible
 from ingest.report import Tally, duration
 from ingest.types import Failure
 
@@ -63,7 +64,7 @@ class LogLines:
     def failed(self, failure: Failure) -> None:
         """Name the file, if asked to."""
         if self._verbose:
-            self._write(f"{failure.kind}: {failure.source}: {failure.message}")
+            self._write(failure_line(failure))
 
     def close(self) -> None:
         """Nothing to undo."""
@@ -122,11 +123,16 @@ class Bars:
     def failed(self, failure: Failure) -> None:
         """Name the file above the bars, if asked to."""
         if self._verbose:
-            self._bars.console.print(f"{failure.kind}: {failure.source}: {failure.message}", markup=False)
+            self._bars.console.print(failure_line(failure), markup=False)
 
     def close(self) -> None:
         """Remove the bars."""
         self._bars.stop()
+
+
+def failure_line(failure: Failure) -> str:
+    """A file that could not be had, in one line."""
+    return visible(f"{failure.kind}: {failure.source}: {failure.message}")
 
 
 def line(tally: Tally) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 import msgspec
 
-from ingest.progress import Progress, line
+from ingest.progress import Progress, failure_line, line
 from ingest.report import Tally
 from ingest.snapshot import Snapshot, snapshot
 from ingest.types import Failure
@@ -58,6 +58,32 @@ class Several:
             watcher.close()
 
 
+class _Lines:
+    """Lines that are written out at once. An error names the file, which the system's does not, and is raised once."""
+
+    def __init__(self, path: Path | None, mode: str = "w") -> None:
+        self._name = str(path or "stdout")
+        self._is_own = path is not None
+        self._stream: IO[str] | None = path.open(mode, encoding="utf-8") if path else sys.stdout
+
+    def write(self, text: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            with naming(self._name):
+                self._stream.write(text + "\n")
+                self._stream.flush()
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._is_own and self._stream is not None:
+            with suppress(OSError):  # all was written, or cannot be
+                self._stream.close()
+        self._stream = None
+
+
 class Events:
     """JSON lines: `started`, `progress` every second, `failed` for each file, `ended`; each with the time, `at`.
 
@@ -66,8 +92,7 @@ class Events:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._stream: TextIO = path.open("w", encoding="utf-8") if path else sys.stdout
-        self._is_own = path is not None
+        self._lines = _Lines(path)
         self._next = time.monotonic() + _EVENT_SECONDS
         self._last: Tally | None = None
         self._write("started", {})
@@ -87,20 +112,18 @@ class Events:
     def close(self) -> None:
         """Say how it was when it ended."""
         self._write("ended", msgspec.to_builtins(snapshot(self._last)) if self._last else {})
-        if self._is_own:
-            self._stream.close()
+        self._lines.close()
 
     def _write(self, event: str, about: Mapping[str, object]) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._stream.write(msgspec.json.encode({"event": event, "at": at, **about}).decode() + "\n")
-        self._stream.flush()
+        self._lines.write(msgspec.json.encode({"event": event, "at": at, **about}).decode())
 
 
 class Log:
     """A log file: a line with the time when the run begins and ends, every ten seconds, and for each failure."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        self._lines = _Lines(path, "a")
         self._next = time.monotonic() + _LOG_SECONDS
         self._last: Tally | None = None
         self._write(f"ingest begins, process {os.getpid()}")
@@ -114,16 +137,15 @@ class Log:
 
     def failed(self, failure: Failure) -> None:
         """Name the file."""
-        self._write(f"{failure.kind}: {failure.source}: {failure.message}")
+        self._write(failure_line(failure))
 
     def close(self) -> None:
         """Say how it was when it ended."""
         self._write(f"ingest ends, {line(self._last)}" if self._last else "ingest ends")
-        self._file.close()
+        self._lines.close()
 
     def _write(self, text: str) -> None:
-        self._file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {' '.join(text.split())}\n")
-        self._file.flush()
+        self._lines.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}")
 
 
 class Metrics:
@@ -153,6 +175,15 @@ class Metrics:
         with suppress(OSError):  # a full disk costs metrics, and not the run
             new.write_text(prometheus(now, is_running=is_running), encoding="utf-8")
             new.replace(self._path)
+
+
+@contextmanager
+def naming(name: Path | str) -> Iterator[None]:
+    """Within it, an error of the system says which file it concerns; that of a write does not."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(name)) from error
 
 
 def prometheus(now: Snapshot, *, is_running: bool) -> str:

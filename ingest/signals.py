@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from ingest.controls import visible
 from retrievers.interrupts import outside_imports, stop_listening
 
 STOPPED = "stopped; run the same command again to go on"
@@ -61,5 +62,5 @@ class Signals:
 
 def say(message: str, hint: str = "") -> None:
     """One line on stderr, and one with the way out."""
-    line = " ".join(message.split())
+    line = visible(" ".join(message.split()))
     sys.stderr.write(f"{line}\n{'hint: ' + hint + chr(10) if hint else ''}")

@@ -60,8 +60,8 @@ def _running(run: RunRecord) -> RunningRun:
     now = time.time()
     return RunningRun(
         pid=run.pid,
-        seconds=round(now - run.started, 1),
-        seen_seconds_ago=round(now - run.seen, 1),
+        seconds=max(0.0, round(now - run.started, 1)),  # the clock may have been set back
+        seen_seconds_ago=max(0.0, round(now - run.seen, 1)),
         progress=msgspec.json.decode(run.progress, type=Snapshot) if run.progress else Snapshot(),
     )
 

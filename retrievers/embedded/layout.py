@@ -200,8 +200,12 @@ class Lock:
                 f"the index {path} is being written to by process {holder or 'unknown'}",
                 hint="wait until it ends; searching works meanwhile",
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        except OSError as error:  # a disk without any room
+            self.release()
+            raise write_failed(path, error) from None
 
     def release(self) -> None:
         """Let another writer in."""

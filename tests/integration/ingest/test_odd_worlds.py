@@ -151,6 +151,21 @@ def test_a_file_without_rights_is_a_failure_until_it_has_them(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="needs root, to mount a small disk")
+def test_an_index_on_a_disk_without_any_room_is_named(tmp_path: Path) -> None:
+    archive, disk = make_archive(tmp_path / "archive"), tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this root may not mount")
+    try:
+        (disk / "full").write_bytes(b"x" * 16_384)
+        done = ingest(tmp_path, archive, "--index", disk / "index", "--embedder", "none", "-q", code=5)
+        said = f"error: cannot write the index {disk / 'index'}: No space left on device"
+        assert (done.stderr.splitlines()[0], done.stderr.count("\n")) == (said, 2)
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
 def test_an_index_on_a_disk_that_turns_read_only_says_so_and_goes_on_when_it_is_not(tmp_path: Path) -> None:
     archive, disk = make_archive(tmp_path / "archive"), tmp_path / "disk"
     disk.mkdir()

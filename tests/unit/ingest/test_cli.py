@@ -173,6 +173,16 @@ def test_usage_errors_are_2(run: Run, files: Path) -> None:
     assert run("run")[0] == 2
 
 
+@pytest.mark.parametrize("subcommand", ["failures", "retry"])
+def test_a_kind_that_does_not_exist_is_refused_with_those_that_do(run: Run, files: Path, subcommand: str) -> None:
+    run("files", "--embedder", "none")
+
+    code, _, err = run(subcommand, "--kind", "needs_ocr")
+
+    assert code == 2
+    assert "'needs_ocr' is none of broken, crashed, embed, empty, encoding, encrypted, memory, needs-ocr" in err
+
+
 def test_help_shows_the_options_of_a_run_and_examples(run: Run) -> None:
     code, out, _ = run("--help")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from ingest.entries import FailedFile
 from ingest.recording import prometheus
 from ingest.report import IndexCounts, Tally
 from ingest.snapshot import Snapshot, snapshot
+from ingest.state import lock
 from ingest.status import RunningRun, Status, lines
 from tests.unit.ingest.conftest import Run
 
@@ -65,11 +68,40 @@ def test_metrics_are_left_as_the_run_ended(run: Run, files: Path, tmp_path: Path
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".ingest")] == []
 
 
+def test_a_name_that_would_command_the_terminal_is_shown_and_not_obeyed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/red\x1b[31m\nb\u202e.txt").write_text("FAIL", encoding="utf-8")
+
+    _, out, err = run("files", "--embedder", "none", "--verbose", "--log-file", "ingest.log")
+    _, listed, _ = run("failures")
+
+    for told in (out, err, listed, (tmp_path / "ingest.log").read_text(encoding="utf-8")):
+        assert r"red\x1b[31m\nb\u202e.txt: it says so" in told
+        assert "".join(told.splitlines()).isprintable()
+    assert len(listed.splitlines()) == 1
+
+
 def test_each_metric_has_its_type_and_unknown_ones_are_left_out() -> None:
     told = prometheus(Snapshot(), is_running=True).splitlines()
     named = {line.split()[0] for line in told if not line.startswith("#")}
     assert named == {line.split()[2] for line in told if line.startswith("# TYPE") and "failed" not in line}
     assert "rlm_search_ingest_eta_seconds" not in named
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("option", ["--events", "--log-file", "--report"])
+def test_a_full_disk_is_named_by_the_file_that_it_has_no_room_for(run: Run, files: Path, option: str) -> None:
+    code, out, err = run("files", "--embedder", "none", "-q", option, "/dev/full")
+
+    assert code == 5
+    assert err.startswith("error: No space left on device (/dev/full)\nhint: free some space")
+    assert ("1 document" in out) == (option == "--report")  # then the run is over, and what it did is told
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_metrics_that_find_no_room_cost_no_run(run: Run, files: Path, tmp_path: Path) -> None:
+    (tmp_path / "ingest.prom").symlink_to("/dev/full")
+    assert run("files", "--embedder", "none", "-q", "--metrics", "ingest.prom")[0] == 4
 
 
 @pytest.mark.parametrize("option", ["--events", "--log-file", "--metrics"])
@@ -99,6 +131,17 @@ def test_the_time_left_is_that_of_the_slower_of_reading_and_embedding() -> None:
 def test_nothing_is_said_of_the_time_left_before_it_can_be_known() -> None:
     assert snapshot(tally(read=10)).eta_seconds is None
     assert snapshot(tally()).eta_seconds is None
+
+
+def test_a_clock_that_was_set_back_makes_no_run_shorter_than_nothing(run: Run, files: Path) -> None:
+    run("files", "--embedder", "none")
+    hour = 3600.0
+    with closing(sqlite3.connect(".rlm-search/index/journal.db", isolation_level=None)) as journal:
+        journal.execute("UPDATE runs SET started = started + ?, seen = seen + ?, ended = NULL", (hour, hour))
+    with lock(Path(".rlm-search/index/journal.db"), ".rlm-search/index"):
+        running = json.loads(run("status", "--json")[1])["running"]
+
+    assert (running["seconds"], running["seen_seconds_ago"]) == (0.0, 0.0)
 
 
 def test_the_most_frequent_causes_come_first_whatever_numbers_and_names_they_hold() -> None:
