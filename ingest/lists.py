@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -34,8 +35,14 @@ def entries(stream: BinaryIO, *, is_null: bool = False) -> Iterator[bytes]:
     Args:
         stream: read a piece at a time.
         is_null: they are separated by NUL; found out by itself where the first piece holds one.
+
+    Raises:
+        SourceError: it is in UTF-16, as some shells write it.
     """
     piece = _piece(stream)
+    if piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SourceError("--files-from: the list is in UTF-16", hint="write it as UTF-8")
+    piece = piece.removeprefix(codecs.BOM_UTF8)
     separator = b"\0" if is_null or b"\0" in piece else b"\n"
     rest = b""
     while piece:

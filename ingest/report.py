@@ -298,12 +298,13 @@ def removed_sentence(documents: int, files: int) -> str:
 def _given(report: IngestReport) -> Iterator[str]:
     """What of the metadata that was given has fitted nothing."""
     if (rows := report.metadata) is not None:
-        wanting = {
-            "rows fit no file": rows.unmatched_rows,
-            "files have no row": rows.unmatched_files,
-            "rows with a bare name fit several files": rows.shared_rows,
-        }
-        told = "".join(f", {count:,} {what}" for what, count in wanting.items() if count)
+        wanting = (
+            (rows.unmatched_rows, "row fits no file", "rows fit no file"),
+            (rows.unmatched_files, "file has no row", "files have no row"),
+            (rows.shared_rows, "row with a bare name fits several files", "rows with a bare name fit several files"),
+            (rows.repeated_rows, "row names what one before it names", "rows name what one before them names"),
+        )
+        told = "".join(f", {count:,} {one if count == 1 else many}" for count, one, many in wanting if count)
         examples = f" (e.g. {', '.join(rows.examples)})" if rows.examples else ""
         yield f"metadata: {_count(rows.rows, 'row')}{told or ', all fit'}{examples}"
     if (templates := report.path_fields) is not None:

@@ -5,7 +5,6 @@ Its rows lie in a database on disk while the run goes on, so that a file of mill
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -13,29 +12,24 @@ import re
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from ingest.errors import ConfigError
+from ingest.tables import PATHS, Row, foreign_encoding, rows_of
 from ingest.types import INSIDE, SourceFile
 from retrievers.types import MetadataValue
 
-Row: TypeAlias = Mapping[str, Any]
-
-PATHS = ("path", "file", "filename", "file_name", "file_path", "source", "url")
 IDS = ("doc_id", "id", "_id", "document_id")
-_LONGEST_FIELD = 16 << 20
 _AT_ONCE = 10_000
 _EXAMPLES = 3
-_NUMBERS = {
-    int: re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})"),
-    float: re.compile(r"[+-]?(?:0|[1-9]\d*)?(?:\.\d+)?(?:e[+-]?\d+)?", re.I),
-}
-_BOOLEANS = {"true": True, "false": False}
+_BACKSLASH = re.compile(r"\\(?!x[89a-f][0-9a-f])")  # and not a byte that is no UTF-8
 _INSIDE = "key >= ? AND key < ?"
+_REPEATED = "EXISTS (SELECT 1 FROM rows AS other WHERE other.key = rows.key AND other.number < rows.number)"
 _SCHEMA = """
 CREATE TABLE rows(number INTEGER PRIMARY KEY, key TEXT NOT NULL, base TEXT NOT NULL, fields TEXT NOT NULL,
   used INTEGER NOT NULL DEFAULT 0);
@@ -50,12 +44,14 @@ class SidecarCounts(msgspec.Struct, frozen=True, kw_only=True):
         unmatched_rows: that no file or document of this run answers to, with up to three examples.
         unmatched_files: files of this run without a row; 0 where rows are joined by id.
         shared_rows: rows that only name a file, of which there are several.
+        repeated_rows: rows that name what an earlier row has named, which counts.
     """
 
     rows: int = 0
     unmatched_rows: int = 0
     unmatched_files: int = 0
     shared_rows: int = 0
+    repeated_rows: int = 0
     examples: tuple[str, ...] = ()
 
 
@@ -88,6 +84,7 @@ class Sidecar:
         )
         try:
             self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}")
+            self._encoding = foreign_encoding(path)
             self._load()
             with path.open("rb") as content:
                 self.digest = hashlib.file_digest(content, "sha256").hexdigest()[:16]
@@ -102,8 +99,8 @@ class Sidecar:
         """The fields of the row of a file, empty without one or where rows are joined by id."""
         if self.by_id:
             return {}
-        row = next(filter(None, (self._row("key", key) for key in _keys(file))), None)
-        row = row or self._row("base", _bare(file))
+        named = [("key", key) for key in _keys(file)] + [("base", _bare(file))]
+        row = next(filter(None, (self._row(column, name) for column, name in self._as_written(named))), None)
         if row is None:
             self._unmatched_files += not self._rows_inside(file)
             return {}
@@ -148,7 +145,7 @@ class Sidecar:
         Args:
             is_document: whether the index holds a document with this id; it may come from a file left alone.
         """
-        unused = self._database.execute("SELECT key FROM rows WHERE used = 0 ORDER BY number")
+        unused = self._database.execute(f"SELECT key FROM rows WHERE used = 0 AND NOT {_REPEATED} ORDER BY number")  # noqa: S608 - constants
         examples: list[str] = []
         unmatched = 0
         for (key,) in unused:
@@ -156,11 +153,13 @@ class Sidecar:
                 unmatched += 1
                 examples += [key] * (len(examples) < _EXAMPLES)
         shared = self._database.execute("SELECT count(*) FROM rows WHERE used > 1").fetchone()[0]
+        repeated = self._database.execute(f"SELECT count(*) FROM rows WHERE {_REPEATED}").fetchone()[0]  # noqa: S608 - constants
         return SidecarCounts(
             rows=self.rows,
             unmatched_rows=unmatched,
             unmatched_files=self._unmatched_files,
             shared_rows=0 if self.by_id else shared,
+            repeated_rows=repeated,
             examples=tuple(examples),
         )
 
@@ -178,9 +177,8 @@ class Sidecar:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        read = _jsonl if self._path.suffix.lower() in (".jsonl", ".ndjson", ".json") else _csv
         batch: list[tuple[str, str, str]] = []
-        for row in read(self._path):
+        for row in rows_of(self._path, self._encoding):
             key = self._key(row)
             if key:
                 fields = {name: value for name, value in row.items() if name not in (self._column, None)}
@@ -223,6 +221,14 @@ class Sidecar:
             ).fetchall()
         return found[0] if len(found) == 1 or (found and column == "key") else None
 
+    def _as_written(self, named: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """Columns and names, and then the names as they are in a table of another encoding."""
+        yield from named
+        if self._encoding:
+            for column, name in named:
+                with suppress(UnicodeEncodeError):  # then it has no such name
+                    yield column, name.encode(self._encoding).decode("utf-8", "backslashreplace")
+
     def _insides(self, file: SourceFile) -> list[tuple[str, str]]:
         """The bounds of keys of what lies in a file."""
         outer = dict.fromkeys((*_keys(file), _bare(file))) if self._names_members else ()
@@ -264,53 +270,8 @@ def _storable(key: str) -> str:
 
 
 def _normal(path: str) -> str:
-    return path if "://" in path or not path else os.path.normpath(path.replace("\\", "/"))
+    return path if "://" in path or not path else os.path.normpath(_BACKSLASH.sub("/", path))
 
 
 def _is_value(value: Any) -> bool:
     return isinstance(value, str | int | float | bool) and value != ""
-
-
-def _csv(path: Path) -> Iterator[Row]:
-    """The rows of a table, with the values of its cells as numbers and booleans where they are written as such."""
-    csv.field_size_limit(_LONGEST_FIELD)
-    with path.open(encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
-        first = file.readline()
-        file.seek(0)
-        delimiter = max(",;\t|", key=first.count)
-        try:
-            for row in csv.DictReader(file, delimiter=delimiter):
-                yield {name.strip(): _typed(value) for name, value in row.items() if name and isinstance(value, str)}
-        except csv.Error as error:
-            raise ConfigError(f"the metadata {path} is no table: {error}") from None
-
-
-def _jsonl(path: Path) -> Iterator[Row]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            if not isinstance(row, dict):
-                raise ConfigError(f"the metadata {path} is no JSON lines: line {number} is no object")
-            yield {
-                name: value
-                for name, value in row.items()
-                if not isinstance(value, list) or all(isinstance(item, str) for item in value)
-            }
-
-
-def _typed(cell: str) -> str | int | float | bool:
-    """A number only where nothing is lost by it: `007` and `1e400` stay text."""
-    text = cell.strip()
-    if text.lower() in _BOOLEANS:
-        return _BOOLEANS[text.lower()]
-    if _NUMBERS[int].fullmatch(text):
-        return int(text)
-    if text and _NUMBERS[float].fullmatch(text) and any(map(str.isdigit, text)):
-        number = float(text)
-        return number if number - number == 0 else text
-    return text

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
+from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -60,6 +65,40 @@ def test_links_devices_and_hidden_members_of_a_tar_are_left_out(tmp_path: Path) 
             member.size = 5
             archive.addfile(member, io.BytesIO(b"words"))
     assert walked(path) == ({"t.tgz!/d/a.txt": "words"}, {})
+
+
+def a_tar(mode: Literal["w", "w:gz", "w:bz2", "w:xz"], members: Mapping[str, bytes]) -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode=mode) as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress], ids=["gz", "bz2", "xz"])
+def test_a_packed_file_is_read_and_so_is_a_packed_tar_by_whatever_name(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / "a.txt.packed").write_bytes(pack(b"words of a file"))
+    (tmp_path / "tarred").write_bytes(pack(a_tar("w", {"d/b.txt": b"words of a member"})))
+    assert list(walked(tmp_path / "a.txt.packed")[0].values()) == ["words of a file"]
+    assert walked(tmp_path / "tarred") == ({"tarred!/d/b.txt": "words of a member"}, {})
+
+
+def test_archives_in_archives_are_read_as_folders_in_folders(tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("c.txt", "deep words")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(
+            "2019/b.tar.bz2", a_tar("w:bz2", {"i.zip": inner.getvalue(), "d.txt.gz": gzip.compress(b"packed")})
+        )
+    assert walked(tmp_path / "a.zip") == (
+        {"a.zip!/2019/b.tar.bz2!/i.zip!/c.txt": "deep words", "a.zip!/2019/b.tar.bz2!/d.txt.gz!/d.txt": "packed"},
+        {},
+    )
 
 
 def test_an_archive_of_too_many_files_is_read_up_to_the_limit(tmp_path: Path) -> None:

@@ -84,11 +84,18 @@ def test_a_pattern_below_nothing_is_refused(tmp_path: Path) -> None:
         (b"a\nb\r\n\n  \nc", [b"a", b"b", b"c"]),
         (b"a\nb\0c\n\0", [b"a\nb", b"c\n"]),
         (b"", []),
+        (b"\xef\xbb\xbfa\nb", [b"a", b"b"]),
         (b"x" * 200_000 + b"\ny", [b"x" * 200_000, b"y"]),
     ],
 )
 def test_a_list_is_separated_by_lines_or_by_nul(written: bytes, expected: list[bytes]) -> None:
     assert list(entries(io.BytesIO(written))) == expected
+
+
+def test_a_list_in_utf_16_is_refused_with_the_way_out() -> None:
+    with pytest.raises(SourceError, match="in UTF-16") as refused:
+        list(entries(io.BytesIO("a.txt\n".encode("utf-16"))))
+    assert refused.value.hint == "write it as UTF-8"
 
 
 def test_a_list_that_is_said_to_be_separated_by_nul_is(tmp_path: Path) -> None:

@@ -93,6 +93,29 @@ def test_cells_are_numbers_and_booleans_where_nothing_is_lost_by_it(tmp_path: Pa
         }
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_table_as_spreadsheets_save_it_is_read_and_names_files_all_the_same(tmp_path: Path, encoding: str) -> None:
+    text = "path;Größe;who\r\nsub\\café.txt;3;Jörg Müller in Zürich\r\nthé.txt;4;naïve Françoise\r\n"
+    (tmp_path / "about.csv").write_bytes(text.encode(encoding))
+    with Sidecar(tmp_path / "about.csv") as rows:
+        assert rows.of_file(found("sub/café.txt")) == {"Größe": 3, "who": "Jörg Müller in Zürich"}
+        assert rows.of_file(found("far/thé.txt"))["who"] == "naïve Françoise"
+
+
+def test_a_table_names_files_by_the_bytes_that_they_have(tmp_path: Path) -> None:
+    (tmp_path / "about.csv").write_bytes(b"path,n\na\xff.txt,1\n")
+    with Sidecar(tmp_path / "about.csv") as rows:
+        assert rows.of_file(found(r"a\xff.txt")) == {"n": 1}
+
+
+def test_of_rows_that_name_one_file_the_first_counts_and_the_others_are_told(tmp_path: Path) -> None:
+    (tmp_path / "about.csv").write_text("path,year\nin/a.txt,1\nin/a.txt,2\nb.txt,3\n")
+    with Sidecar(tmp_path / "about.csv") as rows:
+        assert rows.of_file(found("a.txt")) == {"year": 1}
+        counts = rows.counts(lambda _: False)
+    assert (counts.repeated_rows, counts.unmatched_rows, counts.examples) == (1, 1, ("b.txt",))
+
+
 @pytest.mark.parametrize(("name", "text"), [("m.csv", "a,b\n1,2\n"), ("m.jsonl", "[1]\n"), ("m.jsonl", "{")])
 def test_metadata_that_cannot_be_joined_is_one_sentence(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
@@ -167,7 +190,7 @@ def test_rows_are_joined_to_records_by_id(run: Run, archive: Path, tmp_path: Pat
 def test_a_person_reads_what_has_fitted_nothing(run: Run, archive: Path, tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("path,grade\ngone.txt,A\n")
     _, out, _ = run("in", "--metadata", "m.csv", "--path-fields", "{a}.pdf", "--embedder", "none")
-    assert "metadata: 1 row, 1 rows fit no file, 3 files have no row (e.g. gone.txt)" in out
+    assert "metadata: 1 row, 1 row fits no file, 3 files have no row (e.g. gone.txt)" in out
     assert "path template: '{a}.pdf' fits no file" in out
 
 
