@@ -154,7 +154,7 @@ def test_a_file_without_rights_is_a_failure_until_it_has_them(tmp_path: Path) ->
 def test_an_index_on_a_disk_without_any_room_is_named(tmp_path: Path) -> None:
     archive, disk = make_archive(tmp_path / "archive"), tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("this root may not mount")
     try:
