@@ -1,17 +1,16 @@
 """Reading a reply: the cells to run, or the finish that was written as text. What parses decides, not the look.
 
 A cell is a fenced block (python, py, repl, bare if it parses as code, unclosed), the body of a `<python>` or
-`<code>` element or of a tool call, or a whole reply that is Python. A finish is `FINAL(…)`, `FINAL: …`,
-`FINAL_VAR(name)`, `FINAL_VAR: name`, `SUBMIT(…)` or `NOT_FOUND: reason` at the beginning of a line of prose; all that
-follows it, code and fences too, is the answer. Finishes inside cells are calls and run with them. What a model wrote as
-if it were the output of its code is left out, with all that it made of it.
+`<code>` element or of a tool call, in XML or in JSON, or a whole reply that is Python. A finish is `FINAL(…)`,
+`FINAL: …`, `FINAL_VAR(name)`, `FINAL_VAR: name`, `SUBMIT(…)` or `NOT_FOUND: reason` at the beginning of a line of
+prose; all that follows it, code and fences too, is the answer. Finishes inside cells are calls and run with them. What
+a model wrote as if it were the output of its code is left out, with all that it made of it.
 """
 
 from __future__ import annotations
 
 import ast
 import html
-import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from rlm_search.fences import Block, blocks
+from rlm_search.json_replies import JsonReader, JsonReply
 
 FinishKind: TypeAlias = Literal["text", "variable", "not_found", "expression"]
 
@@ -87,10 +87,14 @@ def read(reply: str, *, is_cut: bool = False) -> Reply:
 
 
 def _read(text: str, *, is_cut: bool) -> Reply:
+    if (given := JsonReader(_is_program, calls_functions=True).read(text)) is not None:
+        return _of_json(given)
     if _is_program(text) and not _only_finishes(text):
         return Reply(cells=(_as_cell(text),))
     pieces = list(blocks(text))
     finish = _first_finish(text, pieces)
+    if finish is None and (given := _fenced_json(pieces)) is not None:
+        return _of_json(given)
     before = text if finish is None else text[: finish[0]]
     after = "" if finish is None else text[finish[1] :]
     cells, cut = _cells([*blocks(before), *blocks(after)], is_cut=is_cut)
@@ -98,6 +102,19 @@ def _read(text: str, *, is_cut: bool) -> Reply:
     if said and said.kind == "expression" and not cells:
         return Reply(cells=(said.value,))
     return Reply(cells=tuple(cells), finish=said, is_cut=cut)
+
+
+def _fenced_json(pieces: list[Block]) -> JsonReply | None:
+    """What the only fence of a reply asks for, where that is JSON."""
+    fences = [piece for piece in pieces if piece.language is not None]
+    if len(fences) != 1 or fences[0].language not in ("json", ""):
+        return None
+    return JsonReader(_is_program, calls_functions=False).read(fences[0].body)
+
+
+def _of_json(given: JsonReply) -> Reply:
+    finish = None if given.answer is None else TextFinish(kind="text", value=given.answer)
+    return Reply(cells=tuple(map(_as_cell, given.cells)), finish=finish)
 
 
 def _without_thoughts(reply: str) -> str:
@@ -139,8 +156,8 @@ def _is_cell(block: Block) -> bool:
 def _elements(prose: str) -> Iterator[str]:
     """Code in XML elements and tool calls, as some models write it whatever they are told."""
     for match in _CALL.finditer(prose):
-        if code := _code_of_call(match[1]):
-            yield code
+        call = JsonReader(_is_program, calls_functions=True).read(match[1])
+        yield from call.cells if call else ()
     for match in _PARAMETER.finditer(prose):
         yield html.unescape(match[1]).strip("\n")
     if not _PARAMETER.search(prose):
@@ -148,20 +165,6 @@ def _elements(prose: str) -> Iterator[str]:
             inner = next((b.body for b in blocks(match["body"]) if b.language is not None), match["body"])
             if match["tag"].lower() != "code" or _is_program(inner):
                 yield inner
-
-
-def _code_of_call(text: str) -> str:
-    try:
-        call = json.loads(text)
-    except ValueError:
-        return ""
-    arguments = call.get("arguments", call.get("parameters", call.get("input", {})))
-    if isinstance(arguments, str):
-        return arguments
-    values = (
-        [arguments.get(name) for name in ("code", "python", "source", "input")] if isinstance(arguments, dict) else []
-    )
-    return next((value for value in values if isinstance(value, str)), "")
 
 
 def _as_cell(code: str) -> str:
