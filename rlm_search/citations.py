@@ -15,6 +15,8 @@ from rlm_search.evidence import Evidence
 from rlm_search.fences import blocks
 from rlm_search.types import Citation
 
+_OTHERS = 5
+"""Further documents with the same quote that are named."""
 _AROUND = 2_000
 """Characters before and after the hit's passage that are tried before the whole document is read."""
 
@@ -65,6 +67,7 @@ class Citations:
             if span is None:
                 raise ToldToModel(self._not_found(doc_id, quote))
             text = self._documents.span(doc_id, *span)
+            also = self._elsewhere(doc_id, quote)
         except DocumentNotFound:
             raise ToldToModel(f"the document {doc_id!r} is no longer in the index") from None
         with self._lock:
@@ -79,6 +82,7 @@ class Citations:
                     quote=text.text,
                     source=seen.source,
                     title=seen.title,
+                    also=also,
                 )
                 self._by_span[doc_id, *span] = known
         return known
@@ -121,7 +125,12 @@ class Citations:
                     return piece.start + found[0], piece.start + found[1]
         return quotes.find(quote, self._documents.whole(doc_id).content)
 
+    def _elsewhere(self, doc_id: str, quote: str) -> tuple[str, ...]:
+        return self._evidence.holding(lambda text: quotes.find(quote, text) is not None, other_than=doc_id)[:_OTHERS]
+
     def _not_found(self, doc_id: str, quote: str) -> str:
+        if others := self._elsewhere(doc_id, quote):
+            return f"this quote is not in {doc_id!r}; it stands in {', '.join(map(repr, others))}: cite that"
         text = self._documents.whole(doc_id).content
         nearest = quotes.closest(quote, text)
         if nearest is None:

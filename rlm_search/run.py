@@ -192,7 +192,7 @@ class Run:
         for run in self._line():
             with run._lock:
                 run._reads += 1
-        self.evidence.add(event.doc_id, event.start, event.end)
+        self.evidence.add(event.doc_id, event.start, event.end, text=text)
         self.trace.emit(event)
         for mark in marks(text):
             if self.evidence.mark(event.doc_id, mark.said):
@@ -202,7 +202,7 @@ class Run:
     def saw(self, hits: Sequence[Hit]) -> None:
         """Record that the model is given these hits: they are evidence from now on."""
         for hit in hits:
-            self.evidence.add(hit.doc_id, hit.start, hit.end, title=hit.title, source=hit.source)
+            self.evidence.add(hit.doc_id, hit.start, hit.end, title=hit.title, source=hit.source, text=hit.preview)
         if next(marks("\n".join(hit.preview for hit in hits)), None) is None:  # all at once: nearly always none
             return
         for hit in hits:

@@ -179,7 +179,8 @@ class Limits:
 class Citation:
     """A quote that the host found in a document: `document.text[start:end]`, on these pages.
 
-    `marker` is how the answer refers to it, e.g. `[3]`; `quote` is the document's own wording.
+    `marker` is how the answer refers to it, e.g. `[3]`; `quote` is the document's own wording. `also` are ids of other
+    documents that say the same, word for word, among what the run was given.
     """
 
     marker: str
@@ -190,6 +191,7 @@ class Citation:
     quote: str
     source: str
     title: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,5 +77,6 @@ def _defused(text: str) -> str:
 def _footnotes(answer: Mapping[str, Any]) -> list[str]:
     return [
         f"[^{source.marker[1:-1]}]: **{escaped(source.where)}** {escaped(source.source)} “{escaped(source.quote)}”"
+        + (f" ({escaped(source.also)})" if source.also else "")
         for source in sources_of(answer)
     ]

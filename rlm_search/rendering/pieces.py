@@ -80,21 +80,24 @@ def dropped_of(answer: Mapping[str, Any]) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What a marker stands for: `where` is the title with its pages."""
+    """What a marker stands for: `where` is the title with its pages, `also` what else says the same."""
 
     marker: str
     where: str
     source: str
     quote: str
+    also: str = ""
 
 
 def sources_of(answer: Mapping[str, Any]) -> Iterator[Source]:
     """What the markers stand for, in their order."""
     for citation in answer.get("citations") or ():
+        also = [one_line(str(doc_id)) for doc_id in citation.get("also") or ()]
         title = one_line(str(citation.get("title") or citation.get("doc_id", "")))
         yield Source(
             marker=str(citation.get("marker", "")),
             where=f"{title}{page_text(citation.get('pages') or ())}",
             source=one_line(str(citation.get("source", ""))),
             quote=one_line(str(citation.get("quote", ""))),
+            also=f"also in {', '.join(also)}" if also else "",
         )

@@ -57,4 +57,5 @@ def _said(answer: Mapping[str, Any], style: Style) -> str:
 def _shown(source: Source, style: Style) -> str:
     quote = source.quote if len(source.quote) <= _QUOTE_SHOWN else source.quote[: _QUOTE_SHOWN - 1] + "…"
     head = f"{source.marker} {style.bold(source.where)}  {style.dim(source.source)}".rstrip()
-    return f"{head}\n{wrapped(f'“{quote}”', style.width, _INDENT)}"
+    also = f"\n{_INDENT}{style.dim(source.also)}" if source.also else ""
+    return f"{head}\n{wrapped(f'“{quote}”', style.width, _INDENT)}{also}"

@@ -86,10 +86,12 @@ def _unfenced(code: str) -> str:
 
 
 def _source(source: Source) -> str:
+    also = f'<span class="source">{_safe(source.also)}</span>' if source.also else ""
     number = source.marker[1:-1] if source.marker[1:-1].isdigit() else ""
     return (
         f'<li id="citation-{number}">{_safe(source.marker)} <cite>{_safe(source.where)}</cite> '
-        f'<span class="source">{_safe(source.source)}</span><blockquote>{_safe(source.quote)}</blockquote></li>'
+        f'<span class="source">{_safe(source.source)}</span><blockquote>{_safe(source.quote)}</blockquote>'
+        f"{also}</li>"
     )
 
 

@@ -124,3 +124,34 @@ def test_markers_given_at_once_from_many_threads_are_all_different(evidence: Evi
         markers = [c.marker for c in threads.map(lambda q: citations.cite("rules", q), quotes)]
     assert len(set(markers)) == 200
     assert markers[:200] == markers[200:]
+
+
+TWICE = {"rules": RULES, "copy": f"Sent again: {RULES[19:61]}", "log": "A quiet day at the port of Northquay."}
+
+
+@pytest.fixture
+def several() -> tuple[Citations, Evidence]:
+    evidence = Evidence()
+    for doc_id, text in TWICE.items():
+        evidence.add(doc_id, 0, len(text), title=doc_id.title(), text=text)
+    return Citations(Documents(MemoryRetriever(TWICE)), evidence), evidence
+
+
+def test_a_quote_that_stands_in_several_documents_names_them(several: tuple[Citations, Evidence]) -> None:
+    citations, _ = several
+    assert citations.cite("rules", "allowed above  32 knots").also == ("copy",)
+    assert citations.cite("copy", "Sent again: No berthing").also == ()
+
+
+def test_a_quote_of_another_document_is_told_with_its_name(several: tuple[Citations, Evidence]) -> None:
+    citations, _ = several
+    with pytest.raises(ToldToModel, match="not in 'log'; it stands in 'rules', 'copy': cite that"):
+        citations.cite("log", "allowed above 32 knots")
+
+
+def test_what_was_given_long_ago_is_forgotten_before_it_fills_the_memory() -> None:
+    evidence = Evidence()
+    for number in range(40):
+        evidence.add(f"d{number}", 0, 100_000, text=f"{number:06}" + "x" * 99_994)
+    assert evidence.holding(lambda text: "x" in text, other_than="d39") == tuple(f"d{n}" for n in range(30, 39))
+    assert evidence.find("d0") is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -85,6 +86,13 @@ def test_a_page_links_markers_to_their_quotes_and_marks_what_nothing_stands_for(
     assert '<mark title="not supported: no master">The master decides.</mark>' in page
     assert "<pre><code>x[1]</code></pre>" in page
     assert "<h1>What is the limit?</h1>" in page
+
+
+def test_other_documents_with_the_same_words_are_named() -> None:
+    answer = replace(ANSWER, citations=(replace(CITATION, also=("copy-1", "copy-2")),))
+    assert render(answer).endswith("knots”\n    also in copy-1, copy-2")
+    assert render(answer, "markdown").endswith("knots” (also in copy\\-1, copy\\-2)")
+    assert "also in copy-1, copy-2</span></li>" in render(answer, "html")
 
 
 def test_json_is_the_answer_with_its_doubts() -> None:
