@@ -18,6 +18,7 @@ from typing import Any
 PROMPTS = 100
 IDEAL_SECONDS = 2.0
 RUNS = 5
+CPU_RUNS = 30
 AT_ONCE = 50
 SIZES = {"1 KB": 1_000, "1 MB": 1_000_000, "10 MB": 10_000_000, "100 MB": 100_000_000}
 Turn = Callable[[int], str]
@@ -54,6 +55,7 @@ def measured(runtime: Runtime) -> dict[str, Any]:
         "import, CPU ms": import_ms,
         "a step, ms": lambda one: step_ms(one, "x" * 1_000),
         "a run of 10 steps, ms": ten_steps_ms,
+        "a run of 10 steps, CPU ms of all processes": ten_steps_cpu_ms,
         **{f"a step beside {name}, ms": _beside(size) for name, size in SIZES.items() if name in runtime.sizes},
         "100 prompts, of the ideal 2 s": batch_ratio,
         "50 runs at once, MB and s": at_once,
@@ -97,6 +99,16 @@ def step_ms(runtime: Runtime, context: str) -> float:
 def ten_steps_ms(runtime: Runtime) -> float:
     """A whole run, its session started and ended."""
     return least_ms(whole(runtime, 10, "x" * 1_000), times=8)
+
+
+def ten_steps_cpu_ms(runtime: Runtime) -> float:
+    """The same by what it costs, whoever else is at work: CPU of this process and all below it."""
+    run = whole(runtime, 10, "x" * 1_000)
+    run()
+    before = cpu_seconds()
+    for _ in range(CPU_RUNS):
+        run()
+    return (cpu_seconds() - before) * 1000 / CPU_RUNS
 
 
 def batch_ratio(runtime: Runtime) -> float:
@@ -179,6 +191,11 @@ def proportional_mb() -> float:
     return sum(map(_share, [os.getpid(), *_below(os.getpid())])) / 1024
 
 
+def cpu_seconds() -> float:
+    """CPU of this process and all below it, those that have ended among them."""
+    return sum(map(_cpu, [os.getpid(), *_below(os.getpid())]))
+
+
 @contextlib.contextmanager
 def slow_server() -> Iterator[str]:
     """The address of the server, in a process of its own."""
@@ -199,6 +216,14 @@ def _share(pid: int) -> int:
             if line.startswith("Pss:"):
                 return int(line.split()[1])
     return 0
+
+
+def _cpu(pid: int) -> float:
+    """Of a process, and of its children that were waited for."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _below(pid: int) -> list[int]:

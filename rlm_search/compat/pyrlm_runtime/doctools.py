@@ -62,7 +62,7 @@ def create_doc_tools(
     policy: DocumentPolicy,
     labels: Mapping[str, str] | None = None,
 ) -> dict[str, Callable[..., Any]]:
-    """The functions by name, for `RLM(doc_tools=…)`. Pages and tables that the model names count from 1.
+    """The functions by name, for `RLM(doc_tools=…)`. Pages that the model names count from 1.
 
     What goes wrong is said as text, limits of the policy included; a page that was read before is not charged again.
     """
@@ -139,18 +139,18 @@ class _Tools:
         more = f"\n\n{self._say('truncated', count=len(text) - max_chars)}" if len(text) > max_chars else ""
         return text[:max_chars] + more
 
-    def extract_table(self, path: str, page: int, table_num: int = 1) -> str:
-        """Take out a table of a page as Markdown; pages and tables count from 1."""
+    def extract_table(self, path: str, page: int, table_num: int = 0) -> str:
+        """Take out a table of a page as Markdown; pages count from 1, tables of a page from 0."""
         doc = self._document(path)
-        kept = self._cache.get_table(doc.file_hash, page - 1, table_num - 1)
+        kept = self._cache.get_table(doc.file_hash, page - 1, table_num)
         if kept is not None:
             return kept
         self._policy.check_pdf_open(doc.path)
         self._policy.check_table_extraction()
-        table = self._reader.extract_table(doc.path, page - 1, table_num - 1)
+        table = self._reader.extract_table(doc.path, page - 1, table_num)
         if not table:
             return self._say("table_not_found", table_num=table_num, page=page)
-        self._cache.set_table(doc.file_hash, page - 1, table_num - 1, table)
+        self._cache.set_table(doc.file_hash, page - 1, table_num, table)
         return table
 
     def search_in_pdf(self, path: str, query: str, top_k: int = 5) -> str:
