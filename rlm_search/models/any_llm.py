@@ -31,6 +31,10 @@ _STATUS_OF = {
     "UpstreamProviderError": 502,
 }
 """By the name of the library's error, where it does not say the status."""
+_NO_CREDENTIALS = frozenset(
+    {"DefaultCredentialsError", "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"}
+)
+"""What the libraries of Google and AWS raise where they find none; asking again changes nothing."""
 _MAY_BE_LEFT_OUT = ("temperature", "stop", "tools", "max_tokens")
 
 
@@ -172,7 +176,8 @@ def _in_time(call: Callable[[], Any], ends: float) -> Any:
 def _refusal_of(error: Exception) -> Refusal:
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
-        status = _STATUS_OF.get(type(error).__name__, 503)
+        cause = getattr(error, "original_exception", None) or error.__cause__
+        status = 401 if type(cause).__name__ in _NO_CREDENTIALS else _STATUS_OF.get(type(error).__name__, 503)
     return Refusal(
         status=status,
         message=_line(error),

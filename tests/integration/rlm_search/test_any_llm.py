@@ -96,6 +96,23 @@ def test_a_provider_or_a_library_that_is_not_there_is_told() -> None:
 # --- Bedrock ----------------------------------------------------------------------------------------------------------
 
 
+class DefaultCredentialsError(Exception):
+    """Named as what Google's library raises."""
+
+
+def test_missing_credentials_are_no_trouble_that_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import any_llm
+
+    class WithoutCredentials:
+        def completion(self, **_: Any) -> Any:
+            missing = DefaultCredentialsError("Your default credentials were not found.")
+            raise any_llm.exceptions.ProviderError("not found", missing, "vertexai")
+
+    monkeypatch.setattr(any_llm.AnyLLM, "create", lambda *_, **__: WithoutCredentials())
+    with pytest.raises(ModelRejected, match="without a key"):
+        AnyLlmModel("vertexai:gemini-2.5-pro").complete(ASKED, CallOptions())
+
+
 @pytest.fixture
 def bedrock() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A server that answers Bedrock's `converse` as Bedrock does."""
