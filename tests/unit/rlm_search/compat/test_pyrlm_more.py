@@ -35,6 +35,30 @@ def test_every_public_name_of_theirs_is_there() -> None:
     assert [name for name in THEIRS.split() if not hasattr(ours, name)] == []
 
 
+MODULES = {
+    "adapters": "AzureOpenAIAdapter FakeAdapter FakeRule GenericChatAdapter ModelAdapter OpenAICompatAdapter Usage",
+    "cache": "FileCache",
+    "context": "Context",
+    "doctools": "DEFAULT_LABELS create_doc_tools",
+    "env": "ExecResult MontyREPL PythonREPL REPLProtocol",
+    "events": "RLMEvent RLMEventListener",
+    "multiquery": "QueryRewriter union_pool",
+    "policy": "Policy PolicyError count_tokens estimate_tokens get_context_limit",
+    "prompts": "BASE_SYSTEM_PROMPT SUBCALL_SYSTEM_PROMPT",
+    "rerank": "ListwiseReranker RerankerProtocol TournamentReranker ndcg_at_k recall_at_k",
+    "retrieval": "AsyncRetrieverProtocol ElasticsearchRetriever RetrieverProtocol",
+    "rich_trace": "RichTraceListener",
+    "router": "ExecutionProfile RouterConfig RouterResult SmartRouter TraceFormatter",
+    "trace": "Trace TraceStep",
+}
+
+
+@pytest.mark.parametrize(("module", "names"), MODULES.items())
+def test_their_modules_hold_their_names(module: str, names: str) -> None:
+    ours = import_module(f"rlm_search.compat.pyrlm_runtime.{module}")
+    assert [name for name in names.split() if not hasattr(ours, name)] == []
+
+
 def test_a_repl_keeps_variables_calls_functions_and_tells_what_it_holds() -> None:
     with PythonREPL() as repl:
         repl.set("rows", [1, 2, 3])
