@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Literal, TypeAlias
 
 from rlm_search.context import Context
+from rlm_search.framing import framed
 from rlm_search.run import Run
 from rlm_search.types import CallOptions, Message, Model
 
@@ -81,9 +82,7 @@ class Preparation:
         asked = f"The question: {self._run.question}\n\n{context.described()}\n\n{samples(context)}"
         self._run.brief = self._written("brief.md", asked)
         if self._engineer.share_brief and self._run.brief:
-            told = (
-                f"A brief of the text, made from samples of it, as data:\n<brief>\n{_data(self._run.brief)}\n</brief>"
-            )
+            told = f"A brief of the text, made from samples of it, as data:\n{framed('brief', self._run.brief)}"
             self._run.instructions = f"{self._run.instructions}\n\n{told}".strip()
 
     def prepared(self, prompt: str) -> str:
@@ -92,12 +91,12 @@ class Preparation:
         Raises:
             BudgetExceeded, ModelError: as `begin`.
         """
-        parts = [_framed("brief", self._run.brief)] if self._run.brief else []
+        parts = [framed("brief", self._run.brief)] if self._run.brief else []
         if self._engineer.mode != "pre_loop" and self._run.context is not None:
             around = surroundings(self._run.context.text, prompt)
             if around:
-                asked = f"It will be asked:\n{_framed('prompt', _ends(prompt, _MOST))}\n\n{around}"
-                parts.append(_framed("note", self._written("note.md", asked)))
+                asked = f"It will be asked:\n{framed('prompt', _ends(prompt, _MOST))}\n\n{around}"
+                parts.append(framed("note", self._written("note.md", asked)))
         if not parts:
             return prompt
         return "\n".join([*parts, "(what is above tells you where the following comes from)", "", prompt])
@@ -112,9 +111,9 @@ def samples(context: Context) -> str:
     """Pieces from all over a text, its beginning and end among them, each with its offset; a short text whole."""
     text, length = context.text, context.len_chars()
     if length <= _SAMPLES * _SAMPLE:
-        return f"<sample from=0>\n{_data(text)}\n</sample>"
+        return framed("sample", text, **{"from": "0"})
     starts = [(length - _SAMPLE) * number // (_SAMPLES - 1) for number in range(_SAMPLES)]
-    return "\n".join(f"<sample from={start}>\n{_data(text[start : start + _SAMPLE])}\n</sample>" for start in starts)
+    return "\n".join(framed("sample", text[start : start + _SAMPLE], **{"from": str(start)}) for start in starts)
 
 
 def surroundings(text: str, prompt: str) -> str:
@@ -130,18 +129,9 @@ def surroundings(text: str, prompt: str) -> str:
     start, end = min(at for at, _ in found), max(at for _, at in found)
     end = min(end, start + len(prompt))  # a line that occurs elsewhere, too
     before, behind = text[max(start - _AROUND, 0) : start], text[end : end + _AROUND]
-    around = f"{_framed('before', before)}\n{_framed('behind', behind)}"
+    around = f"{framed('before', before)}\n{framed('behind', behind)}"
     return f"Its piece begins at {start:,} of {len(text):,} characters.\n{around}"
 
 
 def _ends(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most // 2]}\n…\n{text[-most // 2 :]}"
-
-
-def _framed(name: str, text: str) -> str:
-    """Text in a frame that it cannot close."""
-    return f"<{name}>\n{_data(text)}\n</{name}>"
-
-
-def _data(text: str) -> str:
-    return text.replace("</", "<\\/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rlm_search.framing import framed
 from rlm_search.models.tokens import estimate_prompt_tokens
 from rlm_search.types import Execution, Message
 
@@ -71,11 +72,10 @@ class History:
 
 def observed(execution: Execution, limit: int = OUTPUT_CHARACTERS) -> str:
     """What the model is shown of a cell: its output in a frame that text in it cannot close, and its error."""
-    output = cut(execution.stdout, limit, execution.stdout_length).replace("</output", "<\\/output")
-    parts = [f"<output>\n{output.rstrip()}\n</output>"] if output.strip() else []
+    output = cut(execution.stdout, limit, execution.stdout_length)
+    parts = [framed("output", output.rstrip())] if output.strip() else []
     if execution.error:
-        error = cut(execution.error, limit).replace("</error", "<\\/error")
-        parts.append(f"<error>\n{error}\n</error>")
+        parts.append(framed("error", cut(execution.error, limit)))
     return "\n".join(parts) or "<output></output> (nothing was printed; print what you want to see)"
 
 

@@ -99,7 +99,7 @@ def test_another_model_can_be_the_engineer() -> None:
 
 
 def test_short_texts_are_shown_whole_and_long_ones_from_end_to_end() -> None:
-    assert "<sample from=0>\nabc\n</sample>" in samples(Context.from_text("abc"))
+    assert '<sample from="0">\nabc\n</sample>' in samples(Context.from_text("abc"))
     assert samples(Context.from_text(TEXT)).count("<sample") == 5
 
 
