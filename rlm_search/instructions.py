@@ -63,7 +63,19 @@ PATTERNS = (
     ),
     _pattern(
         "pass for the system",
-        ("<|", "inst]", "sys>", "system>", "assistant>", "system ", "developer "),
+        (
+            "<|",
+            "inst]",
+            "sys>",
+            "system>",
+            "assistant>",
+            "system notice",
+            "system mes",
+            "system prompt",
+            "system over",
+            "developer mes",
+            "developer prompt",
+        ),
         r"<\|(?:im_start|im_end|system|user|assistant|endoftext)\|>|\[/?INST\]|<</?SYS>>|</?(?:system|assistant)>"
         r"|\b(?:system|developer) (?:notice|message|prompt|override)\b",
     ),
@@ -129,7 +141,18 @@ PATTERNS = (
     ),
     _pattern(
         "keep something from the user",
-        ("the user", "this user", "your user"),
+        (
+            "t tell",
+            "r tell",
+            "t inform ",
+            "r inform ",
+            "t mention",
+            "r mention",
+            "t reveal",
+            "r reveal",
+            "without tell",
+            "without inform",
+        ),
         r"\b(?:do not|don['’]t|never|without) (?:tell|inform|mention|reveal|telling|informing)\b[^.\n]{0,40}\buser\b",
     ),
     _pattern(
