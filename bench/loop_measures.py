@@ -18,7 +18,7 @@ from typing import Any
 PROMPTS = 100
 IDEAL_SECONDS = 2.0
 RUNS = 5
-CPU_RUNS = 30
+RUNS_OF_TEN = 30
 AT_ONCE = 50
 SIZES = {"1 KB": 1_000, "1 MB": 1_000_000, "10 MB": 10_000_000, "100 MB": 100_000_000}
 Turn = Callable[[int], str]
@@ -36,6 +36,8 @@ class Runtime:
         run: a whole run with these replies over a text; returns the answer.
         batch: the expression that asks a list `prompts` at once.
         with_sub_model: the same run, its sub-model at this address.
+        sizes: texts beside which a step is measured.
+        steps: of the long runs that a step is measured by.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Runtime:
     batch: str
     with_sub_model: Callable[[Turn, str, str], str]
     sizes: tuple[str, ...] = tuple(SIZES)
+    steps: int = 100
 
 
 def measured(runtime: Runtime) -> dict[str, Any]:
@@ -53,10 +56,9 @@ def measured(runtime: Runtime) -> dict[str, Any]:
     found: dict[str, Any] = {}
     measures: dict[str, Callable[[Runtime], Any]] = {
         "import, CPU ms": import_ms,
-        "a step, ms": lambda one: step_ms(one, "x" * 1_000),
-        "a run of 10 steps, ms": ten_steps_ms,
-        "a run of 10 steps, CPU ms of all processes": ten_steps_cpu_ms,
-        **{f"a step beside {name}, ms": _beside(size) for name, size in SIZES.items() if name in runtime.sizes},
+        **{f"a step beside {name}, CPU ms": _beside(size) for name, size in SIZES.items() if name in runtime.sizes},
+        "a run of 10 steps, CPU ms": lambda one: cpu_ms(whole(one, 10, "x" * 1_000), RUNS_OF_TEN),
+        "a run of 10 steps, ms": lambda one: least_ms(whole(one, 10, "x" * 1_000), times=8),
         "100 prompts, of the ideal 2 s": batch_ratio,
         "50 runs at once, MB and s": at_once,
     }
@@ -90,25 +92,10 @@ def import_ms(runtime: Runtime) -> float:
     return min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(RUNS)) * 1000
 
 
-def step_ms(runtime: Runtime, context: str) -> float:
-    """A step over a text: a long run beside a short one."""
-    one, many = (least_ms(whole(runtime, steps, context), times=4) for steps in (1, 31))
-    return (many - one) / 30
-
-
-def ten_steps_ms(runtime: Runtime) -> float:
-    """A whole run, its session started and ended."""
-    return least_ms(whole(runtime, 10, "x" * 1_000), times=8)
-
-
-def ten_steps_cpu_ms(runtime: Runtime) -> float:
-    """The same by what it costs, whoever else is at work: CPU of this process and all below it."""
-    run = whole(runtime, 10, "x" * 1_000)
-    run()
-    before = cpu_seconds()
-    for _ in range(CPU_RUNS):
-        run()
-    return (cpu_seconds() - before) * 1000 / CPU_RUNS
+def step_cpu_ms(runtime: Runtime, context: str) -> float:
+    """A step over a text by what it costs all processes, whoever else is at work: long runs beside short ones."""
+    one, many = (cpu_ms(whole(runtime, steps, context), times=4) for steps in (1, runtime.steps + 1))
+    return (many - one) / runtime.steps
 
 
 def batch_ratio(runtime: Runtime) -> float:
@@ -176,6 +163,15 @@ def least_ms(call: Callable[[], object], times: int) -> float:
     return min(_taken(call, times))
 
 
+def cpu_ms(call: Callable[[], object], times: int) -> float:
+    """Mean CPU of a call in milliseconds, in this process and all below it, after one to warm up."""
+    call()
+    before = cpu_seconds()
+    for _ in range(times):
+        call()
+    return (cpu_seconds() - before) * 1000 / times
+
+
 def _taken(call: Callable[[], object], times: int) -> list[float]:
     call()
     taken = []
@@ -207,7 +203,7 @@ def slow_server() -> Iterator[str]:
 
 
 def _beside(size: int) -> Callable[[Runtime], float]:
-    return lambda runtime: step_ms(runtime, ("The quick brown fox. " * (size // 21 + 1))[:size])
+    return lambda runtime: step_cpu_ms(runtime, ("The quick brown fox. " * (size // 21 + 1))[:size])
 
 
 def _share(pid: int) -> int:

@@ -147,6 +147,7 @@ def dspy() -> Runtime:
         batch="llm_query_batched(prompts)",
         with_sub_model=with_sub_model,
         sizes=("1 KB", "1 MB", "10 MB"),
+        steps=10,
     )
 
 
