@@ -120,6 +120,9 @@ class AzureOpenAIAdapter:
         version = {"AZURE_OPENAI_API_VERSION": api_version} if api_version else {}
         self.inner = opened(f"azure:{model}", environment=version, **seconds)
 
+    def close(self) -> None:
+        """Nothing is held open beyond the adapter itself."""
+
     def complete(self, messages: Turns, *, max_tokens: int = 512, temperature: float = 0.0) -> ModelResponse:
         """One completion."""
         return asked(self.inner, messages, max_tokens, temperature)
@@ -151,6 +154,7 @@ class GenericChatAdapter:
         if not endpoint and not base_url:
             raise ConfigError("endpoint or base_url is required")
         self.model = model
+        self.headers = dict(headers or {})
         self.endpoint = endpoint or f"{str(base_url).rstrip('/')}/{path.lstrip('/')}"
         waits = (min(retry_base_delay * 2**attempt, retry_max_delay) for attempt in range(max_retries))
         self.inner = GenericModel(

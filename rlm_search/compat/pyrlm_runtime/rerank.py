@@ -1,4 +1,7 @@
-"""Rerankers and query rewriting over an adapter, and the measures of a ranking."""
+"""Rerankers and query rewriting over an adapter, and the measures of a ranking.
+
+A `cache_namespace` is taken and changes nothing: replies are kept by all that shapes them.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,7 @@ class ListwiseReranker:
         temperature: float = 0.0,
         system_prompt: str | None = None,
         cache: FileCache | None = None,
+        cache_namespace: str = "",
     ) -> None:
         self._inner = rerankers.ListwiseReranker(
             _ask(adapter, system_prompt, max_tokens, temperature, cache),
@@ -71,6 +75,7 @@ class TournamentReranker:
         temperature: float = 0.0,
         system_prompt: str | None = None,
         cache: FileCache | None = None,
+        cache_namespace: str = "",
         shuffle_seed: int | None = 42,
     ) -> None:
         self._inner = rerankers.TournamentReranker(
@@ -97,8 +102,10 @@ class QueryRewriter:
         system_prompt: str,
         max_tokens: int = 400,
         cache: FileCache | None = None,
+        cache_namespace: str = "",
     ) -> None:
         ask = _ask(adapter, system_prompt, max_tokens, 0.0, cache)
+        self.n = n
         self._inner = rerankers.QueryRewriter(ask, n=n, prompt="{query}")
 
     def rewrite(self, query: str) -> list[str]:

@@ -62,6 +62,8 @@ class ElasticsearchRetriever:
         embedding_model: str | None = None,
         embedding_api_key: str | None = None,
         embedding_base_url: str = "https://api.openai.com/v1",
+        embedding_ssl_verify: bool = True,
+        embedding_api_transport: str = "rest",
         es_proxy: str | None = None,
         verify_certs: bool = True,
         preview_length: int = 500,
@@ -77,6 +79,10 @@ class ElasticsearchRetriever:
         if embedding_provider != "openai":
             raise ConfigError(
                 f"no embedding provider {embedding_provider!r} here", hint="openai, or a server of its protocol"
+            )
+        if not embedding_ssl_verify:
+            raise ConfigError(
+                "the certificate of the embedding server is always checked", hint="SSL_CERT_FILE names one of your own"
             )
         fields = {"text": content_field} | ({"vector": vector_field} if embedding_model else {"vector": ""})
         embedder = partial(

@@ -41,6 +41,14 @@ class RLMChatCompletion:
     usage_summary: UsageSummary
     execution_time: float
     metadata: dict[str, Any] | None = None
+    error: str | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> RLMChatCompletion:
+        """From what `to_dict` gave."""
+        given = {name: data[name] for name in ("root_model", "prompt", "response", "execution_time")}
+        usage = UsageSummary.from_dict(data.get("usage_summary") or {})
+        return cls(**given, usage_summary=usage, metadata=data.get("metadata"), error=data.get("error"))
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -172,7 +180,7 @@ class RLM:
         return RLMChatCompletion(
             root_model=self._rlm.model.name,
             prompt=prompt,
-            response=response_of(answer),
+            response=response_of(answer, self._rlm.limits, self._rlm.gates.repl_error_limit),
             usage_summary=UsageSummary.of(answer),
             execution_time=answer.seconds,
             metadata=self._logger.get_trajectory() if self._logger is not None else None,

@@ -103,3 +103,27 @@ def test_usage_survives_being_plain_data() -> None:
 
     summary = UsageSummary({"m": ModelUsageSummary(1, 2, 3, 0.5)})
     assert UsageSummary.from_dict(summary.to_dict()) == summary
+
+
+def test_errors_tell_their_figures(serve: Serve) -> None:
+    serve(*["```repl\n1/0\n```"] * 3, "```repl\nprint(1)\n```")
+
+    from rlm_search.compat.rlm import RLM, ErrorThresholdExceededError, TokenLimitExceededError
+
+    with pytest.raises(ErrorThresholdExceededError) as failed:
+        RLM(backend_kwargs={"model_name": "gpt-4o"}, max_errors=2).completion("x")
+    assert failed.value.threshold == failed.value.error_count == 2
+    with pytest.raises(TokenLimitExceededError) as spent:
+        RLM(backend_kwargs={"model_name": "gpt-4o"}, max_tokens=60).completion("x")
+    assert spent.value.token_limit == 60
+    assert spent.value.tokens_used <= 60
+
+
+def test_a_completion_survives_being_plain_data(serve: Serve) -> None:
+    serve("```repl\nFINAL('so')\n```")
+
+    from rlm_search.compat.rlm import RLM
+    from rlm_search.compat.rlm.types import RLMChatCompletion
+
+    done = RLM(backend_kwargs={"model_name": "gpt-4o"}).completion("x")
+    assert RLMChatCompletion.from_dict(done.to_dict()) == done
