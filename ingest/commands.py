@@ -17,7 +17,7 @@ from ingest.entries import FailedFile
 from ingest.estimate import Estimate, estimate
 from ingest.executors import open_pool
 from ingest.facts import Facts, open_facts
-from ingest.finding import Finding, failed_files, folders_to_sync
+from ingest.finding import Finding, failed_files, folders_to_sync, folders_to_watch
 from ingest.forgetting import Forgotten, forget
 from ingest.looking import known_to, look, open_whole
 from ingest.members import MemberCounts
@@ -26,6 +26,7 @@ from ingest.pipeline import IngestRun
 from ingest.progress import Progress, Silent
 from ingest.reading import reader_of
 from ingest.relocating import relocate
+from ingest.remote_syncing import remote_sync
 from ingest.report import OCR_IS_OFF, WHAT_IT_MEANS, IndexCounts, IngestReport, Tally
 from ingest.settings import IngestSettings, cache_folder, usable_cpus
 from ingest.spool import Spool
@@ -82,7 +83,7 @@ def run_paths(paths: Sequence[str | Path], *, options: Options, rebuild: bool, s
         SourceError: a path is missing.
         Stopped: by a signal.
     """
-    synced = folders_to_sync(paths, options.listed) if sync else []
+    synced, urls = folders_to_sync(paths, options.listed) if sync else ([], [])
     find = _finding(paths, options)
     found = find.files()
     executors.check(options.settings.table("ingest", IngestSettings), options.url, rebuild=rebuild)
@@ -90,7 +91,17 @@ def run_paths(paths: Sequence[str | Path], *, options: Options, rebuild: bool, s
     opening = open_rebuilt if rebuild else open_index
     opened = opening(options.url, embedder, options.settings)
     count = find.count if find.is_countable else None
-    return _run(found, options, embedder, opened, count=count, roots=find.roots(), synced=synced, is_wide=find.is_wide)
+    return _run(
+        found,
+        options,
+        embedder,
+        opened,
+        count=count,
+        roots=find.roots(),
+        synced=synced,
+        urls=urls,
+        is_wide=find.is_wide,
+    )
 
 
 def watch_paths(paths: Sequence[str | Path], *, options: Options) -> Iterator[IngestReport]:
@@ -105,7 +116,7 @@ def watch_paths(paths: Sequence[str | Path], *, options: Options) -> Iterator[In
     own = state.folders_of(options.url)
     find = _finding(paths, options).files
     is_first = True
-    roots = folders_to_sync(paths, options.listed)
+    roots = folders_to_watch(paths, options.listed)
     for _ in watching.changes(roots, find, own, options.stopping):
         try:
             report = run_paths(paths, options=options, rebuild=False, sync=True)
@@ -203,6 +214,7 @@ def _run(
     count: Callable[[], int] | None = None,
     roots: Sequence[Path] = (),
     synced: Sequence[Path] = (),
+    urls: Sequence[str] = (),
     is_wide: bool = False,
     prepare: Callable[[OpenIndex], None] = lambda _: None,
 ) -> IngestReport:
@@ -211,6 +223,7 @@ def _run(
         closing_of(embedder),
         open_facts(table) as facts,
         opened as index,
+        remote_sync(urls) as remote,
         Spool(file_bytes=table.file_size_mb << 20) as spool,
     ):
         prepare(index)
@@ -247,11 +260,11 @@ def _run(
             _count_ahead(run.tally, count)
             try:
                 with options.stopping(run.stop):
-                    tally = run.run(facts.added(files))
+                    tally = run.run(facts.added(remote.noting(files)))
             finally:
                 progress.close()
-        tally.removed = syncing.drop_gone(synced, index)
-        if synced and not index.is_known:
+        tally.removed = syncing.drop_gone(synced, index) + remote.drop_gone(index)
+        if synced and not urls and not index.is_known:
             with open_whole(options.url, options.settings) as retriever:
                 tally.removed += syncing.drop_strays(synced, index, _documents(retriever))
         index.journal.drop_gone()

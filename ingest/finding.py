@@ -96,18 +96,31 @@ class Finding:
         return bool(self._own) and not url_of(path) and os.path.abspath(path).startswith(self._own)
 
 
-def folders_to_sync(paths: Sequence[str | Path], listed: str) -> list[Path]:
-    """The paths, where what is gone from below them can be told.
+def folders_to_sync(paths: Sequence[str | Path], listed: str) -> tuple[list[Path], list[str]]:
+    """The paths and the URLs, where what is gone from below them can be told.
 
     Raises:
-        SourceError: it cannot, for patterns, URLs and lists.
+        SourceError: it cannot, for patterns and lists.
     """
-    if listed or any(url_of(path) or (is_glob(str(path)) and not os.path.lexists(path)) for path in paths):
+    if listed or any(is_glob(str(path)) and not os.path.lexists(path) for path in paths):
         raise SourceError(
-            "--sync and --watch are for files and folders, not for patterns, URLs and --files-from",
+            "--sync and --watch are for files and folders, not for patterns and --files-from",
             hint="name the folder: what is gone from below it is removed",
         )
-    return [Path(path) for path in paths]
+    urls = [url for path in paths if (url := url_of(path))]
+    return [Path(path) for path in paths if not url_of(path)], urls
+
+
+def folders_to_watch(paths: Sequence[str | Path], listed: str) -> list[Path]:
+    """The paths, where changes below them can be followed.
+
+    Raises:
+        SourceError: they cannot, for patterns, lists and URLs.
+    """
+    folders, urls = folders_to_sync(paths, listed)
+    if urls:
+        raise SourceError("--watch is for files and folders, not for URLs", hint="run `ingest URL --sync` now and then")
+    return folders
 
 
 def failed_files(again: Iterable[tuple[Path, str]]) -> Iterator[SourceFile | Failure]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from ingest.addresses import url_of
 from ingest.errors import SourceError
 from ingest.globs import Glob
 from ingest.types import Failure, FailureKind, SourceFile
@@ -50,8 +51,8 @@ def find(
     except Exception as error:
         raise SourceError(f"{shown(url)} cannot be read: {reason(error)}", hint=_hint(error)) from error
     address = _Address.of(url, base)
-    is_page = base.startswith("http") and base.endswith("/")  # which a server shows as a listing
-    if about["type"] == "directory" or is_page or glob:
+    is_listing = _is_page(base) and base.endswith("/")
+    if about["type"] == "directory" or is_listing or glob:
         return _walk(_Remote(system, root, address, glob), keeps, drops)
     wanted = keeps(_name(root), _name(root))
     return iter((_found(system, about, address),) if wanted else ())
@@ -110,8 +111,34 @@ def opened(url: str) -> tuple[Any, str]:
     return system, path
 
 
+def missing(url: str) -> Callable[[str], bool]:
+    """Tells of a file at or below a URL, as it is shown, whether the server says that it is not there.
+
+    What cannot be told counts as there. Credentials are those of the URL.
+    """
+    system, base = opened(url)
+    root = shown(url).rstrip("/")
+
+    def is_missing(path: str) -> bool:
+        below = url_of(path).removeprefix(root).strip("/")
+        try:
+            system.info(f"{base.rstrip('/')}/{below}" if below else base)
+        except Exception as error:  # noqa: BLE001 - fate: the file is kept, but for the one answer that is clear
+            cause = error.__cause__  # "no such file" may be said of whatever went wrong
+            is_plain = isinstance(error, FileNotFoundError) and isinstance(cause, FileNotFoundError | None)
+            return _status(error) in _MISSING or (is_plain and not _status(error))
+        return False
+
+    return is_missing
+
+
 def shown(url: str) -> str:
     """A URL without the credentials that it may hold: user and password, and what signs it."""
+    said = parse_qsl(url.partition("?")[2])
+    if not _is_page(url) and not any(_SECRET.search(name) for name, _ in said):  # names in a bucket may hold ? and #
+        scheme, _, rest = url.partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     kept = [(name, value) for name, value in query if not _SECRET.search(name)]
@@ -187,7 +214,7 @@ def _walk(
         for entry in entries:
             path = str(entry["name"]).rstrip("/")
             below = path.removeprefix(root).strip("/")
-            if not below or not path.startswith(folder.rstrip("/") + "/") or _is_left_out(below):
+            if not below or not path.startswith(folder.rstrip("/") + "/") or _is_left_out(path, below):
                 continue
             if entry["type"] == "directory":
                 if not drops(_name(path), below) and (glob is None or glob.leads(below)):
@@ -197,9 +224,13 @@ def _walk(
         folders += reversed(inner)
 
 
-def _is_left_out(below: str) -> bool:
+def _is_left_out(path: str, below: str) -> bool:
     """Hidden, or a link of a listing in HTML that sorts it."""
-    return _name(below).startswith(".") or "?" in below or "#" in below
+    return _name(below).startswith(".") or (_is_page(path) and ("?" in below or "#" in below))
+
+
+def _is_page(url: str) -> bool:
+    return url.startswith(("http://", "https://"))
 
 
 def _found(system: Any, about: Mapping[str, Any], address: _Address) -> SourceFile:

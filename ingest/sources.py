@@ -38,6 +38,8 @@ def find(
     roots: list[Path] = []
     others: list[Iterator[SourceFile | Failure]] = []
     for path in paths:
+        if not os.fspath(path):
+            raise SourceError("a path is empty", hint="the current folder is `.`; is a variable of the shell not set?")
         if url := url_of(path):
             others.append(_remote(url, patterns))
         elif is_glob(os.fspath(path)) and not os.path.lexists(path):

@@ -180,5 +180,6 @@ def _failure(file: SourceFile, message: str, *, kind: FailureKind, is_transient:
 
 def _local_name(source: str) -> str:
     """The end of a URL as the name of a file, with its extension."""
-    name = PurePosixPath(unquote(urlsplit(source).path)).name
+    is_quoted = source.startswith(("http://", "https://"))
+    name = PurePosixPath(unquote(urlsplit(source).path) if is_quoted else source).name
     return re.sub(r"[^\w.-]", "_", name)[-100:] or "file"

@@ -59,6 +59,12 @@ class Store:
         else:
             self._ask("POST", f"/upload/storage/v1/b/{bucket}/o?uploadType=media&name={quote(name, safe='')}", content)
 
+    def delete(self, bucket: str, name: str) -> None:
+        if self.scheme == "s3":
+            self._ask("DELETE", f"/{bucket}/{name}")
+        else:
+            self._ask("DELETE", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}")
+
     def fetched(self) -> int:
         """How often the content of an object was asked for."""
         return len(FETCHED.findall(self.log.read_text()))
@@ -160,12 +166,12 @@ def test_a_bucket_is_read_once_and_then_where_it_changes_and_forgotten_by_url(st
     assert (third["files"]["read"], third["files"]["unchanged"]) == (1, 2)
     assert indexed(tmp_path)[f"{url}/a.txt"] == "The other crane."
 
-    refused = ingest(
-        tmp_path, url, "--sync", "--index", "i", "--embedder", "none", "--quiet", code=2, more=store.environment
-    )
-    assert refused.stderr.startswith("error: --sync and --watch are for files and folders, not for patterns, URLs")
     ingest(tmp_path, "forget", f"{url}/sub/b.md", "--index", "i")
     assert set(indexed(tmp_path)) == {f"{url}/a.txt", f"{url}/sub/c.txt"}
+    store.delete("bucket", "in/sub/c.txt")
+    assert report_of(tmp_path, store, url)["removed"] == 0
+    assert report_of(tmp_path, store, url, "--sync", "--exclude", "a.txt")["removed"] == 1
+    assert set(indexed(tmp_path)) == {f"{url}/a.txt", f"{url}/sub/b.md"}  # it was forgotten, and is there
 
 
 def test_a_pattern_in_a_bucket_finds_what_it_names(store: Store, tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ def memory() -> Iterator[Any]:
     system.store.clear()
 
 
-def ingest(*paths: str, **ingest_settings: Any) -> Any:
+def ingest(*paths: str, sync: bool = False, **ingest_settings: Any) -> Any:
     settings = load(flags={"embedder": {"spec": "none"}, "ingest": {"workers": 1, **ingest_settings}})
-    report = run_paths(paths, options=Options(settings=settings), rebuild=False)
+    report = run_paths(paths, options=Options(settings=settings), rebuild=False, sync=sync)
     return json.loads(json_of(report))
 
 
@@ -172,6 +172,60 @@ def test_a_listing_of_a_server_is_followed_and_a_busy_server_is_asked_again() ->
         assert indexed() == {f"{server}/in/a.txt": "The crane.", f"{server}/in/sub/b.txt": "The yard."}
     assert (first["files"]["read"], second["files"]["unchanged"], second["files"]["failed"]) == (2, 2, 1)
     assert [(group["kind"], group["count"]) for group in first["failures"]] == [("vanished", 1)]
+
+
+def test_what_is_gone_from_a_bucket_goes_with_sync_and_what_is_left_out_stays(memory: Any, here: Path) -> None:
+    memory.pipe({f"/b/in/{name}": name.encode() for name in ("a.txt", "b.txt", "sub/c.txt", "d.md")})
+    memory.pipe("/b/other.txt", b"other")
+    (here / "local.txt").write_text("b.txt")  # the same content as in the bucket
+    ingest("memory://b", "local.txt")
+    memory.rm(["/b/in/b.txt", "/b/in/sub/c.txt", "/b/other.txt"])
+
+    assert ingest("memory://b/in")["removed"] == 0
+    synced = ingest("memory://b/in", sync=True, exclude=["*.md"])
+
+    assert (synced["removed"], synced["files"]["unchanged"]) == (1, 1)
+    assert sorted(indexed()) == ["local.txt", *(f"memory://b/{name}" for name in ("in/a.txt", "in/d.md", "other.txt"))]
+
+
+def test_a_bucket_that_lists_nothing_any_more_takes_nothing_with_it(memory: Any) -> None:
+    memory.pipe({"/b/in/a.txt": b"a", "/b/in/b.txt": b"b"})
+    ingest("memory://b")
+    memory.rm("/b/in", recursive=True)
+    memory.makedirs("/b/in")
+    with pytest.raises(SourceError, match="memory://b lists nothing, and the index holds 2 files of it") as refused:
+        ingest("memory://b", sync=True)
+    assert "ingest forget memory://b" in refused.value.hint
+    assert len(indexed()) == 2
+
+
+def test_a_server_that_is_ill_takes_nothing_with_it() -> None:
+    names = ("stays", "gone", "ill", "below/c")
+    pages = {"/in/": "".join(f'<a href="{name}.txt">x</a>' for name in names[:3]).encode()}
+    pages["/in/"] += b'<a href="below/">x</a>'
+    pages |= {"/in/below/": b'<a href="c.txt">c</a>', **{f"/in/{name}.txt": name.encode() for name in names}}
+
+    def answer(path: str, _: int) -> tuple[int, bytes]:
+        status = {"/in/ill.txt": 500, "/in/below/": 503, "/in/below/c.txt": 403}.get(path, 200) if is_ill else 200
+        return (status, pages[path]) if path in pages else (404, b"")
+
+    is_ill = False
+    with serving(answer) as (server, _):
+        ingest(f"{server}/in/")
+        is_ill = True
+        pages["/in/"] = b'<a href="stays.txt">x</a><a href="below/">x</a>'
+        del pages["/in/gone.txt"]
+        report = ingest(f"{server}/in/", sync=True)
+        assert set(indexed()) == {f"{server}/in/{name}.txt" for name in ("stays", "ill", "below/c")}
+    assert (report["removed"], [group["kind"] for group in report["failures"]]) == (1, ["unreadable"])
+
+
+def test_names_in_a_bucket_may_hold_what_means_something_in_a_url(memory: Any) -> None:
+    names = ("a#1.txt", "a#2.txt", "what?.txt", "100%.txt")
+    memory.pipe({f"/b/{name}": name.encode() for name in names})
+    ingest("memory://b")
+    assert indexed() == {f"memory://b/{name}": name for name in names}
+    assert ingest("memory://b", sync=True)["files"]["unchanged"] == 4
 
 
 def test_credentials_of_a_url_are_in_no_file_and_no_report(here: Path) -> None:

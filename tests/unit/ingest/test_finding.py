@@ -144,6 +144,9 @@ def test_only_folders_and_files_are_synced(run: Run, tmp_path: Path) -> None:
     code, _, err = run("in/*.txt", "--sync")
     assert code == 2
     assert "--sync and --watch are for files and folders" in err
+    code, _, err = run("https://host/in/", "--watch")
+    assert code == 2
+    assert "--watch is for files and folders, not for URLs" in err
 
 
 def test_a_pattern_that_nothing_matches_is_said(run: Run, tmp_path: Path) -> None:

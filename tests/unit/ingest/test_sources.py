@@ -55,6 +55,11 @@ def test_a_missing_path_is_refused_at_once(tmp_path: Path) -> None:
     assert refused.value.exit_code == 2
 
 
+def test_an_empty_path_is_not_the_current_folder() -> None:
+    with pytest.raises(SourceError, match="a path is empty"):
+        find([""])
+
+
 def test_a_path_that_is_no_file_and_no_folder_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SourceError, match="neither a file nor a folder"):
