@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +37,7 @@ SANDBOXES = {
     "confined": "rlm_search.sandbox.confined:ConfinedSandbox",
     "container": "rlm_search.sandbox.container:container_sandbox",
     "monty": "rlm_search.sandbox.monty:monty_sandbox",
+    **dict.fromkeys(("modal", "prime", "daytona", "e2b"), "rlm_search.sandbox.remote:remote_sandbox"),
 }
 
 
@@ -163,6 +165,10 @@ def sandbox_factory(settings: SandboxSettings) -> Callable[[], Sandbox]:
         from rlm_search.sandbox.container import Container
 
         arguments["container"] = Container(engine=settings.engine, image=settings.image, runtime=settings.runtime)
+    elif spec in ("modal", "prime", "daytona", "e2b"):
+        factory = partial(factory, spec)
+        arguments["image"] = settings.image
+        factory(limits, **arguments)  # so that a missing library is told now
     elif spec == "confined" and settings.bubblewrap:
         from rlm_search.sandbox.bubblewrap import ringed
 

@@ -127,10 +127,10 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     Attributes:
         spec: `auto` (`confined`, and `monty` where the system cannot confine a process), `confined`, `monty`,
-            `container`, or `module:Class`.
+            `container`; `modal`, `prime`, `daytona`, `e2b`, services of others; or `module:Class`.
         bubblewrap: the confined process runs within a second ring, namespaces made by bubblewrap, which is installed.
         engine: of the container: docker, podman, or a path; "": the first that is installed.
-        image: of the container, with Python 3.11 or later.
+        image: of the container and of services, with Python 3.11 or later; for e2b a template.
         runtime: of the container's engine, such as runsc for gVisor; "": its default.
         cell_seconds: wall clock of one cell, calls of tools not counted.
         memory_mb: memory of the session.

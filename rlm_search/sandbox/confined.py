@@ -194,7 +194,7 @@ class ConfinedSandbox:
             session.configure(self._seed, unsafe_unconfined=self._is_unconfined)
         except SessionEnded as end:
             worker.end()
-            raise _not_started(end) from None
+            raise _not_started(end, worker) from None
         self._worker, self._session, self._is_ready, self._owner = worker, session, False, os.getpid()
         return session
 
@@ -218,7 +218,7 @@ class ConfinedSandbox:
                 session.set(name, value)
             self._is_ready = True
         except SessionEnded as end:
-            raise _not_started(end) from None
+            raise _not_started(end, self._worker) from None
         finally:
             if not self._is_ready:
                 self._discard()
@@ -288,8 +288,9 @@ class ConfinedSandbox:
         self._is_ready = False
 
 
-def _not_started(end: SessionEnded) -> SandboxError:
-    return SandboxError(f"the sandbox does not start: {end.reason}", hint=_complaint())
+def _not_started(end: SessionEnded, worker: Worker | None) -> SandboxError:
+    said = str(getattr(worker, "failure", ""))  # of a launcher that knows why
+    return SandboxError(f"the sandbox does not start: {said or end.reason}", hint="" if said else _complaint())
 
 
 def _complaint() -> str:

@@ -29,7 +29,7 @@ _END_SECONDS = 10.0
 
 
 class Worker(Protocol):
-    """A started worker, as the sandbox knows it."""
+    """A started worker, as the sandbox knows it. One that can say why it did not start has it as `failure`."""
 
     sock: socket.socket
     """The host's end of the stream."""

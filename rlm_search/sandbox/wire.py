@@ -6,11 +6,12 @@ follow. Nothing here decodes: the host uses msgspec, the worker (which has no si
 
 from __future__ import annotations
 
+import binascii
 import os
 import select
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
 FRAME_BYTES = 8 * 1024 * 1024
@@ -53,6 +54,74 @@ class Pipes:
         return os.write(self._sink, data)
 
 
+LINE_BYTES = 48 * 1024
+"""Of what is carried in one line of text, which base64 makes a third longer."""
+FROM_HOST, FROM_WORKER = b">", b"<"
+"""What a line begins with: others are echoes, and messages of shells, and are left out."""
+
+
+def lined(data: bytes | memoryview, mark: bytes) -> bytes:
+    """Bytes as a line of text."""
+    return mark + binascii.b2a_base64(data)
+
+
+def unlined(pieces: Iterable[bytes], mark: bytes) -> Iterator[bytes]:
+    """The bytes of the lines that begin with a mark, from text that comes in pieces of any size.
+
+    Raises:
+        WireError: a line without end.
+    """
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if line.startswith(mark):
+                yield _unlined(line[1:])
+        if len(rest) > 2 * LINE_BYTES:
+            raise WireError("a line that does not end")
+
+
+def _unlined(line: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(line.strip(), strict_mode=True)
+    except binascii.Error as error:
+        raise WireError(f"a line that is no base64: {error}") from None
+
+
+class Lines:
+    """Two descriptors that carry lines of text, in place of a socket: the worker's end."""
+
+    def __init__(self, source: int, sink: int) -> None:
+        self._pieces = unlined(iter(lambda: self._read(source), b""), FROM_HOST)
+        self._sink = sink
+        self._rest = memoryview(b"")
+
+    @staticmethod
+    def _read(source: int) -> bytes:
+        buffer = bytearray(65_536)
+        return bytes(buffer[: os.readv(source, [buffer])])
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Read some bytes; 0 where the other side is gone."""
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Write some bytes."""
+        taken = memoryview(data)[:LINE_BYTES]
+        line = memoryview(lined(taken, FROM_WORKER))
+        while line:
+            line = line[os.write(self._sink, line) :]
+        return len(taken)
+
+
 def widen(sock: socket.socket) -> None:
     """Ask for large buffers; less is given where the system has a lower cap."""
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
@@ -87,7 +156,7 @@ def frames(message: bytes, frame_bytes: int = FRAME_BYTES) -> Iterator[bytes | m
         yield piece
 
 
-def send(sock: socket.socket | Pipes, message: bytes, wait: Wait = blocks) -> None:
+def send(sock: socket.socket | Pipes | Lines, message: bytes, wait: Wait = blocks) -> None:
     """Write one message.
 
     Raises:
@@ -104,7 +173,7 @@ def send(sock: socket.socket | Pipes, message: bytes, wait: Wait = blocks) -> No
                 raise Closed(str(error)) from error
 
 
-def receive(sock: socket.socket | Pipes, *, limit: int, wait: Wait = blocks) -> bytes:
+def receive(sock: socket.socket | Pipes | Lines, *, limit: int, wait: Wait = blocks) -> bytes:
     """Read one message of at most `limit` bytes.
 
     Raises:
@@ -125,7 +194,7 @@ def receive(sock: socket.socket | Pipes, *, limit: int, wait: Wait = blocks) -> 
     return b"".join(pieces)
 
 
-def _frame(sock: socket.socket | Pipes, limit: int, wait: Wait) -> tuple[bytearray, bool]:
+def _frame(sock: socket.socket | Pipes | Lines, limit: int, wait: Wait) -> tuple[bytearray, bool]:
     header = bytearray(_HEADER.size)
     _fill(sock, header, wait)
     (word,) = _HEADER.unpack(header)
@@ -139,7 +208,7 @@ def _frame(sock: socket.socket | Pipes, limit: int, wait: Wait) -> tuple[bytearr
     return body, bool(word & _MORE)
 
 
-def _fill(sock: socket.socket | Pipes, buffer: bytearray, wait: Wait) -> None:
+def _fill(sock: socket.socket | Pipes | Lines, buffer: bytearray, wait: Wait) -> None:
     rest = memoryview(buffer)
     while rest:
         try:

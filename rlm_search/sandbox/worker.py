@@ -6,6 +6,7 @@ request at a time until the stream ends. It has no site-packages; its own module
     worker.py serve STREAM LIFELINE     descriptors: a socket, and a pipe whose closing kills
     worker.py pipes                     speaks by stdin and stdout
     worker.py container                 likewise, without the environment that it was given
+    worker.py lines                     likewise, in lines of base64, through what carries text only
     worker.py fork CONTROL              becomes a worker for each pair of descriptors that comes (`zygote.py`)
 """
 
@@ -48,7 +49,7 @@ class ToolError(Exception):
 class Worker:
     """Answers the host over one socket."""
 
-    def __init__(self, sock: socket.socket | wire.Pipes, message_bytes: int) -> None:
+    def __init__(self, sock: socket.socket | wire.Pipes | wire.Lines, message_bytes: int) -> None:
         from rlm_search.sandbox import guest, plain, wire
 
         self._sock, self._limit = sock, message_bytes
@@ -198,6 +199,8 @@ def main() -> NoReturn:  # pragma: no cover  # only in a process that can write 
         zygote.attend(descriptors[0], serve)
     if sys.argv[1] == "pipes":
         speak(wire.Pipes(*limits.moved_away()), -1, 0)
+    if sys.argv[1] == "lines":
+        speak(wire.Lines(*limits.moved_away()), -1, 0)
     serve(descriptors[0], descriptors[1], 0)
 
 
@@ -212,7 +215,9 @@ def serve(stream: int, lifeline: int, parent: int) -> NoReturn:  # pragma: no co
     speak(sock, lifeline, parent)
 
 
-def speak(sock: socket.socket | wire.Pipes, lifeline: int, parent: int) -> NoReturn:  # pragma: no cover  # likewise
+def speak(
+    sock: socket.socket | wire.Pipes | wire.Lines, lifeline: int, parent: int
+) -> NoReturn:  # pragma: no cover  # likewise
     """Get ready, give everything up, say so, and answer."""
     from rlm_search.sandbox import cells, guest, limits, namespace, wire
 

@@ -20,6 +20,7 @@ PACKAGES: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["p
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "common", "misc", "core", "base", "manager"}
 FOR_DEVELOPERS = {"dev", "bench", "build-model", "emulators"}
 FOR_CLUSTERS = {"ray"}  # 500 MB that are no use on one machine, and whose version is that of the cluster
+FOR_SERVICES = {"modal", "prime", "daytona", "e2b"}  # e2b and prime ask for different versions of one library
 MOST_LINES = 400
 MOST_LINES_OF_TESTS = 500
 
@@ -128,7 +129,12 @@ def test_all_is_every_extra_for_users() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
     [line] = extras["all"]
 
-    assert set(re.findall(r"\[(.*)\]", line)[0].split(",")) == set(extras) - {"all", *FOR_DEVELOPERS, *FOR_CLUSTERS}
+    assert set(re.findall(r"\[(.*)\]", line)[0].split(",")) == set(extras) - {
+        "all",
+        *FOR_DEVELOPERS,
+        *FOR_CLUSTERS,
+        *FOR_SERVICES,
+    }
 
 
 def test_importing_the_packages_imports_no_optional_or_heavy_library() -> None:

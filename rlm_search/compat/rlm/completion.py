@@ -27,6 +27,7 @@ from rlm_search.trace.trace import Listener
 from rlm_search.types import Limits, Sandbox
 
 _LOCAL = ("local", "ipython")
+_SERVICES = ("modal", "prime", "daytona", "e2b")
 _QUESTION = "The context holds the task, with its material: read it in the session, do what it asks, and answer."
 _UNKNOWN_WINDOW = 128_000
 
@@ -202,10 +203,10 @@ class RLM:
 def _sandbox(environment: str, arguments: Mapping[str, Any]) -> Callable[[], Sandbox] | None:
     if environment in _LOCAL:
         return None
-    if environment == "docker":
-        settings = SandboxSettings(spec="container")
+    if environment == "docker" or environment in _SERVICES:
+        settings = SandboxSettings(spec="container" if environment == "docker" else environment)
         image = str(arguments.get("image", settings.image))
         return assemble.sandbox_factory(msgspec.structs.replace(settings, image=image))
     raise ConfigError(
-        f"no environment {environment!r}", hint="local, which is a confined process, or docker; others are services"
+        f"no environment {environment!r}", hint=f"local, which is a confined process, docker, {', '.join(_SERVICES)}"
     )

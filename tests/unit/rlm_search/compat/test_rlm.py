@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,27 @@ def test_usage_is_told_by_model(serve: Serve) -> None:
     assert used == {"total_calls": 2, "total_input_tokens": 22, "total_output_tokens": 14, "total_cost": 0.0}
 
 
-@pytest.mark.parametrize("environment", ["modal", "prime"])
-def test_environments_that_are_services_are_refused_in_a_sentence(serve: Serve, environment: str) -> None:
+@pytest.mark.parametrize(("environment", "library"), [("modal", "modal"), ("prime", "prime_sandboxes")])
+def test_environments_that_are_services_need_their_extra(
+    serve: Serve, environment: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve("never asked")
+    monkeypatch.setitem(sys.modules, library, None)
+
+    from retrievers.errors import ConfigError as MissingExtra
+    from rlm_search.compat.rlm import RLM
+
+    with pytest.raises(MissingExtra, match=rf"pip install 'rlm-search\[{environment}\]'"):
+        RLM(backend_kwargs={"model_name": "x"}, environment=environment, environment_kwargs={})
+
+
+def test_an_environment_that_there_is_not_is_refused_in_a_sentence(serve: Serve) -> None:
     serve("never asked")
 
     from rlm_search.compat.rlm import RLM
 
-    with pytest.raises(ConfigError, match=f"no environment '{environment}'"):
-        RLM(backend_kwargs={"model_name": "x"}, environment=environment, environment_kwargs={})
+    with pytest.raises(ConfigError, match="no environment 'moon'"):
+        RLM(backend_kwargs={"model_name": "x"}, environment="moon", environment_kwargs={})
 
 
 def test_sub_calls_go_to_the_cheaper_model(serve: Serve) -> None:
