@@ -18,7 +18,7 @@ from rlm_search.policy import MAX_ANSWER_CHARACTERS, Policy, RunFailed
 from rlm_search.repl import Repl
 from rlm_search.run import Finish, Run
 from rlm_search.tools import UNTOLD
-from rlm_search.tools.finish import as_text
+from rlm_search.tools.finish import UNREADY, as_text, finish_of
 from rlm_search.trace.events import FinishRefused, HistoryShortened, LimitWarned
 from rlm_search.typed import Misfit
 from rlm_search.types import Answer, CallOptions, Completion, Message, Model
@@ -34,8 +34,6 @@ _INVENTED = (
 )
 _SAME = "This step did exactly what the one before it did. Do something else, or finish with what you have."
 _FALLBACK = "Your replies led nowhere, so this code was run for you:"
-_UNREADY = {"content": "", "ready": False}
-"""What the variable `answer` is at first."""
 _STOP = ("\n<output>", "\n<error>")
 """How outputs are shown begins with these, so that a model which begins to invent one is stopped."""
 _BESIDE = (
@@ -92,7 +90,7 @@ class Loop:
             SandboxError: the sandbox is broken.
             RetrieverError: nothing could be searched, or nothing read, and the model found nothing.
         """
-        self._repl.start(self._functions, {"answer": dict(_UNREADY), "notes": []})
+        self._repl.start(self._functions, {"answer": dict(UNREADY), "notes": []})
         while True:
             self._begin_step()
             completion = self._ask()
@@ -206,7 +204,7 @@ class Loop:
         """The variable whose value is the answer once it is set."""
         name = self._policy.gates.auto_finalize_var
         value = self._plain(name) if name else None
-        if isinstance(value, dict) and value.keys() == _UNREADY.keys():
+        if isinstance(value, dict) and value.keys() == UNREADY.keys():
             return None  # the form that every session begins with, or a model that fills it in
         if value is None or not self._policy.gates.takes(as_text(value)):
             return None
@@ -229,7 +227,7 @@ class Loop:
         if said.kind == "variable":
             return self._finish_with(said.value)
         if said.is_word and (value := self._plain(said.value)) is not None:
-            return Finish(text=as_text(value), found=said.kind != "not_found", value=value)
+            return self._unless_empty(said.value, finish_of(value, found=said.kind != "not_found"))
         if not said.is_word and any(map(self._is_known, said.names)):
             return self._run_cells((said.call,))
         if said.is_word and self._may_be_a_slip(said.value):
@@ -269,14 +267,16 @@ class Loop:
     def _finish_with(self, name: str) -> Finish | None:
         """The value of a variable as the answer; the model is told where there is none."""
         try:
-            value = self._repl.value(name)
-            text = as_text(value)
+            finish = finish_of(self._repl.value(name))
         except KeyError:
             return self._nothing(name, self._no_variable(name))
         except ValueError as error:
             return self._nothing(name, f"{name} cannot be an answer: {error}. Make it a string.")
-        if text.strip():
-            return Finish(text=text, value=value)
+        return self._unless_empty(name, finish)
+
+    def _unless_empty(self, name: str, finish: Finish) -> Finish | None:
+        if finish.text.strip():
+            return finish
         return self._nothing(name, f"{name} is empty: put the answer into it first.")
 
     def _judge(self, finish: Finish) -> Answer | None:

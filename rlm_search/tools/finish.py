@@ -37,10 +37,10 @@ class FinishTools:
 
     def FINAL(self, answer: Any, found: bool = True) -> None:  # noqa: N802  # the name that models know
         """Finish with this answer, markers included. found=False: the documents do not hold it; say what you tried."""
-        text = as_text(answer)
-        if not text.strip():
+        finish = finish_of(answer, found=found)
+        if not finish.text.strip():
             raise ToolError("FINAL: the answer is empty")
-        self._run.pending.finish, self._run.pending.variable = Finish(text=text, found=found, value=answer), ""
+        self._run.pending.finish, self._run.pending.variable = finish, ""
 
     def FINAL_VAR(self, name: Any) -> None:  # noqa: N802
         """Finish with the value of this variable, given by its name."""
@@ -64,6 +64,17 @@ class FinishTools:
         """What is left of each limit of this run."""
         left = {spent.name: _rounded(max(spent.limit - spent.used, 0)) for spent in self._run.budget.spent()}
         return {"__type__": "Record", **left}
+
+
+UNREADY = {"content": "", "ready": False}
+"""What the variable `answer` is at first, for models that were trained to put their answer into it."""
+
+
+def finish_of(value: Any, *, found: bool = True) -> Finish:
+    """A value as the answer; of the form that some models put their answer into, what it holds."""
+    if isinstance(value, dict) and value.keys() == UNREADY.keys():
+        value = "" if value["content"] is None else value["content"]
+    return Finish(text=as_text(value), found=found, value=value)
 
 
 def as_text(answer: Any) -> str:

@@ -111,6 +111,13 @@ def test_a_variable_is_the_answer(tell: Tell) -> None:
     assert tell(FIND, "\nFINAL_VAR(['a', 'b'])").answer.text == "a\nb"
 
 
+@pytest.mark.parametrize("finish", ["FINAL(answer)", "FINAL_VAR: answer", "\nFINAL(answer)", "\nFINAL_VAR('answer')"])
+def test_the_form_that_answers_are_put_into_is_what_it_holds(tell: Tell, finish: str) -> None:
+    told = tell(FIND, finish, "\nanswer['content'] = '32 knots'", finish)
+    assert told.answer.text == "32 knots"
+    assert "is empty" in told.shown
+
+
 def test_an_unknown_variable_is_told_with_the_names_there_are(tell: Tell) -> None:
     told = tell(FIND, "\nresult = '32'\nFINAL_VAR('results')", "\nFINAL_VAR('result')")
     assert told.answer.text == "32"
