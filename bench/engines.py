@@ -163,26 +163,35 @@ def client_of(url: str) -> tuple[Any, Raw, Any]:
 
 
 def bench_latency(url: str, asked: Asked, rounds: int) -> None:
-    """Each search, and right after it the requests that it sent, raw."""
+    """Each search and the requests that it sends, raw, which one first by turns; the server has met both before."""
     address = parse_url(url)
     listening: Any = Listening(connect(replace(address, timeout_seconds=600)))
     retriever = ServerRetriever(listening, address.index, embedder=lambda _: asked.embedder)
     _, raw, _ = client_of(url)
     for name in WAYS:
         call = getattr(retriever, name)
-        ours, theirs = [], []
+        ours: list[tuple[float, float]] = []
+        theirs: list[tuple[float, float]] = []
         for number, query in enumerate(asked.queries[: rounds + 10]):
             listening.sent.clear()
-            took = clocked(partial(call, query))
+            call(query)
             sent = [each for each in listening.sent if each[1].endswith(("_msearch", "_mget"))]
-            base = clocked(lambda requests=sent: [raw(*request) for request in requests])  # type: ignore[misc]  # binds the loop's value
-            if number >= 10:
-                ours.append(took)
-                theirs.append(base)
+            turns = [(ours, partial(call, query)), (theirs, partial(each_of, raw, sent))]
+            for times, turn in turns if number % 2 else reversed(turns):
+                took = clocked(turn)
+                if number >= 10:
+                    times.append(took)
         (mine, cpu), (bare, bare_cpu) = np.median(ours, axis=0).tolist(), np.median(theirs, axis=0).tolist()
         print(f"  {name:21} p50 {mine:.2f} ms, raw {bare:.2f}: x {mine / bare:.2f} (at most x 1.15 or +1 ms)")
-        print(f"    on this side        {cpu:.2f} ms of CPU, raw {bare_cpu:.2f}: {cpu - bare_cpu:+.2f} ms")
+        told = f"{cpu:.2f} ms of CPU, raw {bare_cpu:.2f}: {cpu - bare_cpu:+.2f} ms; requests: {len(sent)}"
+        print(f"    on this side        {told}")
     retriever.close()
+
+
+def each_of(raw: Raw, requests: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
+    """Some requests, one after the other."""
+    for request in requests:
+        raw(*request)
 
 
 def clocked(call: Callable[[], object]) -> tuple[float, float]:

@@ -17,7 +17,7 @@ _MOST_MATCHES: Final = 40
 _LONGEST_ENDING: Final = 5
 """Letters that a word may have beyond its stem."""
 
-_BOUNDARY: Final = re.compile(r"(?<=[.!?…])\s+|\n+|(?<=[。\uff01\uff1f])")
+_BOUNDARY: Final = re.compile(r"[.!?…]\s+|\n+|[。\uff01\uff1f]")
 _ACCENTED: Final = re.compile("[\u00c0-\u017f]")
 _LATIN_EXTENDED: Final = re.compile("[\u0100-\u017f]")
 _BEYOND_LATIN_1: Final = re.compile("[^\u0000-\u00ff]")
@@ -76,13 +76,46 @@ def sought(word: str, stem: str, weight: float = 1.0) -> Sought:
     return Sought(folded[:common] if common >= 2 else folded, weight)
 
 
-def passage(text: str, wanted: Sequence[Sought], *, length: int = LENGTH) -> tuple[int, int]:
+class Readied:
+    """A text in which words are looked for more than once: what that needs is made once."""
+
+    __slots__ = ("_folded", "_is_beyond_bytes", "data", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.data = _as_bytes(text)
+        self._is_beyond_bytes = not text.isascii() and _LATIN_EXTENDED.search(text) is not None
+        self._folded = ""
+
+    def folded(self) -> str:
+        """The text as `fold` makes it."""
+        if not self._folded:
+            self._folded = fold(self.text)
+        return self._folded
+
+    def holds(self, each: Sought) -> bool:
+        """Whether a word begins, or a phrase stands, in the text."""
+        if each.needle and each.needle in self.data:
+            return True
+        return self._may_hold(each) and each.prefix in self.folded()
+
+    def slowly(self, each: Sought) -> list[tuple[int, int]]:
+        """Where it stands though the bytes do not hold it."""
+        return _occurrences(self.folded(), each) if self._may_hold(each) else []
+
+    def _may_hold(self, each: Sought) -> bool:
+        """Whether it may stand there though the bytes do not hold it."""
+        return self._is_beyond_bytes or (each.needle is None and not self.text.isascii())
+
+
+def passage(text: str | Readied, wanted: Sequence[Sought], *, length: int = LENGTH) -> tuple[int, int]:
     """Start and end of the passage of a text that matches best: its beginning where nothing does."""
-    matches = _matches(text, wanted)
+    ready = text if isinstance(text, Readied) else Readied(text)
+    matches = _matches(ready, wanted)
     if not matches:
-        return _cut(text, 0, 0, length)
+        return _cut(ready.text, 0, 0, length)
     first, last = _densest(matches, wanted, length)
-    return _cut(text, first, last, length)
+    return _cut(ready.text, first, last, length)
 
 
 def folded_whitespace(text: str) -> str:
@@ -90,28 +123,20 @@ def folded_whitespace(text: str) -> str:
     return " ".join(text.split())
 
 
-def _matches(text: str, wanted: Sequence[Sought]) -> list[tuple[int, int, int]]:
+def _matches(ready: Readied, wanted: Sequence[Sought]) -> list[tuple[int, int, int]]:
     """Start, end and number in `wanted` of each match, in order of start.
 
     Nearly all words are looked for in bytes: one walk lowercases, takes accents off and makes every word begin behind
     a space. Other scripts, and letters that Latin-1 lacks, go the slower way.
     """
-    data = _as_bytes(text)
-    found = [_in_bytes(data, each) for each in wanted]
-    if not text.isascii() and not all(found) and _needs_more(text, wanted, found):
-        folded = fold(text)
-        found = [places or _occurrences(folded, each) for places, each in zip(found, wanted, strict=True)]
+    found = [_in_bytes(ready.data, each) for each in wanted]
+    if not all(found) and not ready.text.isascii():
+        found = [places or ready.slowly(each) for places, each in zip(found, wanted, strict=True)]
     return sorted((start, end, number) for number, places in enumerate(found) for start, end in places)
 
 
 def _as_bytes(text: str) -> bytes:
     return b" " + text.encode("latin-1", "replace").translate(_WORDS) + b" "
-
-
-def _needs_more(text: str, wanted: Sequence[Sought], found: Sequence[Sequence[object]]) -> bool:
-    if any(each.needle is None for each, places in zip(wanted, found, strict=True) if not places):
-        return True
-    return _LATIN_EXTENDED.search(text) is not None
 
 
 def _in_bytes(data: bytes, each: Sought) -> list[tuple[int, int]]:
@@ -183,7 +208,7 @@ def _cut(text: str, first: int, last: int, length: int) -> tuple[int, int]:
 def _start(text: str, first: int, earliest: int) -> int:
     if earliest == 0:
         return 0
-    boundary = _BOUNDARY.search(text, earliest, first)
+    boundary = _BOUNDARY.search(text, earliest - 1, first)
     if boundary:
         return boundary.end()
     space = text.find(" ", earliest, first)
@@ -191,7 +216,8 @@ def _start(text: str, first: int, earliest: int) -> int:
 
 
 def _end(text: str, last: int, limit: int) -> int:
-    ends = [boundary.start() for boundary in _BOUNDARY.finditer(text, max(last, limit - LENGTH // 2), limit)]
+    begin = max(last, limit - LENGTH // 2) - 1
+    ends = [found.start() + (found[0][0] != "\n") for found in _BOUNDARY.finditer(text, max(begin, 0), limit)]
     if ends and ends[-1] > last:
         return ends[-1]
     space = text.rfind(" ", last, limit)

@@ -114,6 +114,19 @@ class DuplicatesContract:
         assert sorted({hit.doc_id for hit in reader.vector_search("fog", top_k=50)}) == ["fog-a", "fog-b", "rudder"]
         assert reader.get("fog-b").metadata == {"folder": "in"}
 
+    def test_a_mark_is_heeded_by_who_looked_before_it(
+        self, opened: Callable[[], Any], open_reader: Callable[[], Any]
+    ) -> None:
+        writer = opened()
+        writer.replace([embedded(document(name, f"The fog. {name}", folder="in")) for name in ("fog-a", "fog-b")])
+        writer.flush()
+        reader = open_reader()
+        assert {hit.doc_id for hit in reader.search("fog")} == {"fog-a", "fog-b"}
+        writer.mark_duplicates({"fog-b": "fog-a"})
+        writer.close()
+        (hit,) = reader.search("fog", filters={"folder": "in"})
+        assert hit.metadata == {"folder": "in", "near_duplicates": ["fog-b"]}
+
     def test_a_document_that_is_written_anew_has_no_mark(
         self, opened: Callable[[], Any], open_reader: Callable[[], Any]
     ) -> None:

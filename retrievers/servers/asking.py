@@ -20,6 +20,12 @@ HEADS: Final[Json] = {"term": {"head": True}}
 VECTORS: Final[Json] = {"term": {"kind": "vector"}}
 NOTHING: Final[Json] = {"match_none": {}}
 
+COLUMNS: Final[Json] = {"stored_fields": "_none_"}
+"""Of a search that wants columns of its rows (`docvalue_fields`) and nothing else, not even their ids.
+
+What is stored of rows lies in blocks, and unpacking one for each row is most of the cost of a search for many.
+"""
+
 TEXT: Final = ("text_*", "whole")
 """Where rows keep the text of a unit; see `retrievers.servers.showing.text_of`."""
 
@@ -27,6 +33,16 @@ TEXT: Final = ("text_*", "whole")
 def all_of(conditions: Iterable[Json]) -> Json:
     """A condition that adds nothing to a score."""
     return {"bool": {"filter": list(conditions)}}
+
+
+def whether(query: Json) -> Json:
+    """The body of a search that tells whether any row holds a condition; `is_there` reads its answer."""
+    return {"query": query, "size": 0, "track_total_hits": 1}
+
+
+def is_there(answer: Json) -> bool:
+    """What such a search says."""
+    return bool(answer["hits"]["total"]["value"])
 
 
 def lexical(question: Question, conditions: Sequence[Json], held: Sequence[str] = LANGUAGES) -> Json:

@@ -11,11 +11,12 @@ from retrievers.embedded.duplicates import FIELD, names_duplicates
 from retrievers.filters import Filter
 from retrievers.servers import asking
 from retrievers.servers.dialect import Dialect, Json
-from retrievers.servers.looking import Seen
 from retrievers.types import Hit
 
 _PATH: Final = f"k.{FIELD}"
-_MARKED: Final[Json] = {"exists": {"field": _PATH}}
+MARKED: Final[Json] = {"exists": {"field": _PATH}}
+"""The rows of documents that are near-duplicates."""
+
 _NAMED: Final = 20
 """Near-duplicates that a hit names at most."""
 
@@ -23,16 +24,20 @@ _MOST: Final = 10_000
 """Near-duplicates among what passes a filter that are looked at."""
 
 
-def collapsed(dialect: Dialect, index: str, seen: Seen, given: Filter | None, conditions: list[Json]) -> list[Json]:
+class Marked(Exception):
+    """There are near-duplicates where none were known of: to be asked again with that in mind."""
+
+
+def collapsed(dialect: Dialect, index: str, given: Filter | None, conditions: list[Json]) -> list[Json]:
     """The conditions, and besides: of documents that say the same, one only.
 
     The original stands for its near-duplicates where it passes the filter itself, else the smallest id that does. A
     filter that names the field `duplicate_of` means what it says, and nothing is left out.
     """
-    if FIELD not in seen.types or (given is not None and names_duplicates(given)):
-        return conditions
     if given is None:
-        return [*conditions, {"bool": {"must_not": [_MARKED]}}]
+        return [*conditions, {"bool": {"must_not": [MARKED]}}]
+    if names_duplicates(given):
+        return conditions
     hidden = _hidden(dialect, index, conditions)
     return [*conditions, {"bool": {"must_not": [{"terms": {"doc_id": hidden}}]}}] if hidden else conditions
 
@@ -40,7 +45,7 @@ def collapsed(dialect: Dialect, index: str, seen: Seen, given: Filter | None, co
 def _hidden(dialect: Dialect, index: str, conditions: Sequence[Json]) -> list[str]:
     """The documents that pass and are left out: another one of their group passes as well."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
-    for row in _heads(dialect, index, [*conditions, _MARKED], [_PATH]):
+    for row in _heads(dialect, index, [*conditions, MARKED], [_PATH]):
         groups[row["fields"][_PATH][0]].append(row["fields"]["doc_id"][0])
     if not groups:
         return []
@@ -53,9 +58,9 @@ def _hidden(dialect: Dialect, index: str, conditions: Sequence[Json]) -> list[st
     ]
 
 
-def naming_duplicates(dialect: Dialect, index: str, seen: Seen, hits: list[Hit], must: Sequence[Json]) -> list[Hit]:
+def naming_duplicates(dialect: Dialect, index: str, hits: list[Hit], must: Sequence[Json]) -> list[Hit]:
     """The hits; those of originals name in their metadata their near-duplicates, those that pass what must hold."""
-    if not hits or FIELD not in seen.types:
+    if not hits:
         return hits
     ids = sorted({hit.doc_id for hit in hits})
     others: defaultdict[str, list[str]] = defaultdict(list)
@@ -73,7 +78,7 @@ def _heads(dialect: Dialect, index: str, conditions: Sequence[Json], fields: Seq
     body = {
         "query": asking.all_of([asking.HEADS, *conditions]),
         "size": _MOST,
-        "_source": False,
+        **asking.COLUMNS,
         "docvalue_fields": ["doc_id", *fields],
         "track_total_hits": False,
     }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from retrievers.errors import EngineUnavailable
-from retrievers.servers.asking import HEADS, all_of
+from retrievers.servers.asking import COLUMNS, HEADS, all_of
 from retrievers.servers.dialect import Dialect, Json
 
 WRITERS: Final[Json] = {"term": {"kind": "writer"}}
@@ -20,16 +20,6 @@ _WINDOW: Final = 10_000
 _TRIES: Final = 5
 
 T = TypeVar("T")
-
-
-def anyone_writing() -> Json:
-    """The body of a search that tells whether somebody writes."""
-    return {"query": WRITERS, "size": 0, "track_total_hits": 1}
-
-
-def is_written_to(answer: Json) -> bool:
-    """What such a search says."""
-    return bool(answer["hits"]["total"]["value"])
 
 
 class Outdated(Exception):
@@ -73,8 +63,8 @@ def outdated(dialect: Dialect, index: str, editions: Iterable[str]) -> set[str]:
     current: set[str] = set()
     for at in range(0, len(asked), _WINDOW):
         named = {"terms": {"edition": asked[at : at + _WINDOW]}}
-        body = {"query": all_of([HEADS, named]), "size": _WINDOW, "_source": False, "track_total_hits": False}
-        body["docvalue_fields"] = ["edition"]
+        body = {"query": all_of([HEADS, named]), "size": _WINDOW, "track_total_hits": False}
+        body |= {**COLUMNS, "docvalue_fields": ["edition"]}
         rows = dialect.request("POST", f"/{index}/_search", body=body)["hits"]["hits"]
         current.update(row["fields"]["edition"][0] for row in rows)
     return set(asked) - current

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import elasticsearch
-from elastic_transport import BaseNode, NodeConfig, RequestsHttpNode
+import msgspec
+from elastic_transport import BaseNode, JsonSerializer, NodeConfig, RequestsHttpNode
 from elasticsearch import Elasticsearch
 
 from retrievers import plugins
@@ -23,6 +24,18 @@ _VECTORS: Final[Mapping[str, Json]] = {
     name: {"type": name} for name in ("hnsw", "int8_hnsw", "int4_hnsw", "bbq_hnsw", "bbq_disk")
 }
 """Ways to keep vectors: whole, or in eight, four or one bits a dimension beside the exact ones."""
+
+
+class _Json(JsonSerializer):
+    """JSON by msgspec, several times as fast as the client's own."""
+
+    def json_loads(self, data: bytes) -> Any:
+        """What a text says."""
+        return msgspec.json.decode(data)
+
+    def json_dumps(self, data: Any) -> bytes:
+        """The text of a body."""
+        return msgspec.json.encode(data)
 
 
 class ElasticsearchDialect:
@@ -51,6 +64,7 @@ class ElasticsearchDialect:
             max_retries=2,
             retry_on_timeout=len(hosts) > 1,  # by another node
             http_compress=address.compress,
+            serializers={_Json.mimetype: _Json()},
             connections_per_node=address.connections,
             **{name: value for name, value in options.items() if value is not None},
         )

@@ -25,7 +25,7 @@ from retrievers.servers.foreign_values import all_aggregations, counted, documen
 from retrievers.servers.looking import mapping_under
 from retrievers.servers.searching import rows_of, search_together, window_argument
 from retrievers.servers.showing import wanted
-from retrievers.snippets import folded_whitespace, passage
+from retrievers.snippets import Readied, folded_whitespace, passage
 from retrievers.types import CorpusDescription, DocumentSummary, Facet, Hit, RetrievedDocument, Vector
 
 _BATCH: Final = 1_000
@@ -166,9 +166,9 @@ class ForeignRetriever:
         return [Row(row["_id"], float(row["_score"] or 0.0), row.get("_source") or {}) for row in rows_of(answer)]
 
     def _hits(self, rows: Sequence[Row], question: Question) -> list[Hit]:
-        texts = [self._fields.text_of(row.source) for row in rows]
+        texts = [Readied(self._fields.text_of(row.source)) for row in rows]
         sought = wanted(question, _LANGUAGE, texts)
-        return [self._hit(row, text, passage(text, sought)) for row, text in zip(rows, texts, strict=True)]
+        return [self._hit(row, each.text, passage(each, sought)) for row, each in zip(rows, texts, strict=True)]
 
     def _hit(self, row: Row, text: str, span: tuple[int, int]) -> Hit:
         fields = self._fields

@@ -13,6 +13,7 @@ from retrievers.fields import BUILT_IN, Form, Types, types_among
 from retrievers.servers.asking import HEADS, UNITS, VECTORS
 from retrievers.servers.connecting import stands_for_several
 from retrievers.servers.dialect import Dialect, Json
+from retrievers.servers.duplicates import MARKED
 from retrievers.servers.mapping import FORMAT
 from retrievers.servers.rows import WIDE, own_name
 
@@ -34,6 +35,7 @@ class Seen:
     wide: frozenset[str]
     documents: int
     vectors: int
+    marked: int
     own_fields: frozenset[str]
     shards: int
 
@@ -97,6 +99,7 @@ def look(dialect: Dialect, index: str) -> Seen:
         wide=frozenset(_wide(counts["heads"]["forms"]["buckets"])),
         documents=counts["heads"]["doc_count"],
         vectors=counts["vectors"]["doc_count"],
+        marked=counts["heads"]["marked"]["doc_count"],
         own_fields=frozenset(map(own_name, mapping["properties"]["k"].get("properties", {}))),
         shards=answer["_shards"]["total"],
     )
@@ -123,7 +126,10 @@ _QUESTION: Final[Json] = {
     "track_total_hits": False,
     "aggs": {
         "units": {"filter": UNITS, "aggs": {"held": {"terms": {"field": "analyser", "size": 20}}}},
-        "heads": {"filter": HEADS, "aggs": {"forms": {"terms": {"field": "forms", "size": MOST_FORMS}}}},
+        "heads": {
+            "filter": HEADS,
+            "aggs": {"forms": {"terms": {"field": "forms", "size": MOST_FORMS}}, "marked": {"filter": MARKED}},
+        },
         "vectors": {"filter": VECTORS},
     },
 }

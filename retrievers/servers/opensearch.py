@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import opensearchpy
 from opensearchpy import OpenSearch
+from opensearchpy.serializer import JSONSerializer
 
 from retrievers import plugins
 from retrievers.errors import ConfigError
@@ -33,6 +35,21 @@ _VECTORS: Final[Mapping[str, Json]] = {
 """Ways to keep vectors. Those of faiss (`on-disk` is one) need its native library on the nodes."""
 
 
+class _Json(JSONSerializer):
+    """JSON by msgspec, several times as fast as the client's own."""
+
+    def loads(self, s: str) -> Any:
+        """What a text says."""
+        try:
+            return msgspec.json.decode(s)
+        except ValueError as error:
+            raise opensearchpy.SerializationError("N/A", error) from None
+
+    def dumps(self, data: Any) -> Any:
+        """The text of a body; one that is a text already stays."""
+        return data if isinstance(data, str | bytes) else msgspec.json.encode(data)
+
+
 class OpenSearchDialect:
     """A connected OpenSearch (2.19, 3.x)."""
 
@@ -55,6 +72,7 @@ class OpenSearchDialect:
             max_retries=2,
             retry_on_timeout=len(hosts) > 1,  # by another node
             http_compress=address.compress,
+            serializer=_Json(),
             pool_maxsize=address.connections,
             **_way(address),
         )

@@ -13,7 +13,6 @@ from retrievers.servers import asking
 from retrievers.servers.corpus import ServerCorpus
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.documents import ServerDocuments
-from retrievers.servers.duplicates import collapsed
 from retrievers.servers.fusing import OURS
 from retrievers.servers.ledger import ServerLedger
 from retrievers.servers.looking import Looker, Seen
@@ -114,14 +113,15 @@ class ServerRetriever:
         return asked.whole(lambda search: search.by_the_server(vector, top_k, self._fusion))
 
     def _asked(self, query: str, top_k: int, filters: FilterLike) -> tuple[ServerSearch, int]:
-        """What is to be searched for; of documents that say the same, one only."""
+        """What is to be searched for."""
         query, top_k = text_argument("the query", query), window_argument(count_argument("top_k", top_k))
         seen, conditions = self._conditions(filters)
         given = [each for each in (self._must, parse(filters)) if each is not None]
-        conditions = collapsed(self._dialect, self._index, seen, conjunction(given) if given else None, conditions)
         question = take_apart(query, seen.held)
         must = [] if self._must is None else _translated([self._must], seen)
-        return ServerSearch(self._dialect, self._index, seen, question, conditions, must), top_k
+        where = (self._dialect, self._index, seen, question, conditions)
+        passing = conjunction(given) if given else None
+        return ServerSearch(*where, given=passing, must=must, is_marked=seen.marked > 0), top_k
 
     # --- filters ----------------------------------------------------------------------------------------------------
 

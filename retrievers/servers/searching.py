@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,14 +15,15 @@ from retrievers.embedded.rows import language_code
 from retrievers.embedded.schema import UNIT_BITS
 from retrievers.embedded.scoring import Candidates, Ranked
 from retrievers.errors import ConfigError, EngineRejected
+from retrievers.filters import Filter
 from retrievers.servers import asking, fusing
 from retrievers.servers.connecting import refusal
 from retrievers.servers.dialect import Dialect, Json
-from retrievers.servers.duplicates import naming_duplicates
-from retrievers.servers.editions import anyone_writing, is_written_to, refuse_outdated, whole
+from retrievers.servers.duplicates import MARKED, Marked, collapsed, naming_duplicates
+from retrievers.servers.editions import WRITERS, refuse_outdated, whole
 from retrievers.servers.looking import Seen
 from retrievers.servers.rows import routing_of, unit_id
-from retrievers.servers.showing import hit_of, text_of, wanted
+from retrievers.servers.showing import hits_of
 from retrievers.types import Hit, Vector
 
 WINDOW: Final = 10_000
@@ -33,7 +34,6 @@ MOST_NAMED: Final = 1_000
 
 _DEEPER: Final = 4
 _KEYS: Final = ["doc_id", "unit", "edition", "language"]
-_SHOWN: Final = ["doc_id", "unit", "edition", "start", "end", "hit", *asking.TEXT]
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -77,8 +77,7 @@ def search_together(
     return list(answers)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A unit that was found, and the span in it, if one is known."""
 
     doc_id: str
@@ -98,24 +97,38 @@ class ServerSearch:
         seen: Seen,
         question: Question,
         conditions: Sequence[Json],
+        *,
+        given: Filter | None = None,
         must: Sequence[Json] = (),
+        is_marked: bool = False,
     ) -> None:
         self.seen, self.question = seen, question
         self._dialect, self._index = dialect, index
-        self._conditions, self._must = list(conditions), must
+        self._conditions, self._given, self._must = list(conditions), given, must
+        self._is_marked = is_marked
         self._is_written_to = False
 
     def whole(self, ask: Callable[[ServerSearch], list[Hit]]) -> list[Hit]:
-        """What is found of documents that are whole, whoever writes meanwhile.
+        """What is found of documents that are whole, whoever writes meanwhile; of those that say the same, of one.
 
         Raises:
             EngineUnavailable: documents are replaced faster than they are found.
         """
+        try:
+            return self._whole(ask, is_marked=self._is_marked)
+        except Marked:
+            return self._whole(ask, is_marked=True)
 
-        def again(conditions: list[Json]) -> list[Hit]:
-            return ask(ServerSearch(self._dialect, self._index, self.seen, self.question, conditions, self._must))
+    def _whole(self, ask: Callable[[ServerSearch], list[Hit]], *, is_marked: bool) -> list[Hit]:
+        conditions = self._conditions
+        if is_marked:
+            conditions = collapsed(self._dialect, self._index, self._given, conditions)
 
-        return whole(self._dialect, again, self._conditions)
+        def again(held: list[Json]) -> list[Hit]:
+            where = (self._dialect, self._index, self.seen, self.question, held)
+            return ask(ServerSearch(*where, given=self._given, must=self._must, is_marked=is_marked))
+
+        return whole(self._dialect, again, conditions)
 
     def by_words(self, top_k: int) -> list[Hit]:
         """BM25 over text, title, headings and path."""
@@ -160,7 +173,7 @@ class ServerSearch:
         near, scores = self._nearest_units(vector, min(depth, MOST_NAMED))
         named = asking.scored([unit_id(p.doc_id, p.edition, p.unit) for p in near], scores, self._conditions)
         legs = [{"query": asking.lexical(self.question, self._conditions, self.seen.held)}, {"query": named}]
-        body = {**self._dialect.mixing(legs, fusion, depth), "track_total_hits": False, "_source": _SHOWN}
+        body = {**self._dialect.mixing(legs, fusion, depth), "track_total_hits": False}
         try:
             answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
         except (ConfigError, EngineRejected) as error:
@@ -175,7 +188,7 @@ class ServerSearch:
 
     def _found(self, query: Json, top_k: int) -> list[Hit]:
         """The hits of one search, in one request."""
-        body = {"query": query, "size": top_k, "track_total_hits": False, "_source": _SHOWN}
+        body = {"query": query, "size": top_k, "track_total_hits": False}
         (answer,) = self._many([body])
         return self._shown([(row["_source"], float(row["_score"] or 0.0), None) for row in rows_of(answer)])
 
@@ -183,10 +196,8 @@ class ServerSearch:
         """The hits at places, whose rows are fetched."""
         if not places:
             return []
-        asked = [
-            {"_id": unit_id(p.doc_id, p.edition, p.unit), "routing": routing_of(p.doc_id), "_source": _SHOWN}
-            for p in places
-        ]
+        asked = [{"_id": unit_id(p.doc_id, p.edition, p.unit), "routing": routing_of(p.doc_id)} for p in places]
+        # whole rows, since taking some of their fields out costs a server more than sending all
         # as of the last refresh: by itself a server gives what is not to be seen yet
         params = {"realtime": "false"}
         answer = self._dialect.request("POST", f"/{self._index}/_mget", params=params, body={"docs": asked})
@@ -199,9 +210,8 @@ class ServerSearch:
         )
 
     def _shown(self, found: Sequence[tuple[Json, float, tuple[int, int] | None]]) -> list[Hit]:
-        sought = wanted(self.question, self.seen.held, [text_of(source) for source, _, _ in found])
-        hits = [hit_of(source, score, sought, span) for source, score, span in found]
-        return naming_duplicates(self._dialect, self._index, self.seen, hits, self._must)
+        hits = hits_of(self.question, self.seen.held, found)
+        return naming_duplicates(self._dialect, self._index, hits, self._must) if self._is_marked else hits
 
     def _nearest_units(self, vector: Vector, count: int) -> tuple[list[Place], list[float]]:
         """The units whose best chunk is nearest, at least `count` where there are so many within the window."""
@@ -215,24 +225,27 @@ class ServerSearch:
 
     def _nearest(self, vector: Vector, rows: int) -> Json:
         body = self._dialect.nearest(vector.tolist(), rows, asking.all_of([asking.VECTORS, *self._conditions]))
-        return {**body, "_source": False, "docvalue_fields": [*_KEYS, "start", "end"], "track_total_hits": False}
+        return {**body, **asking.COLUMNS, "docvalue_fields": [*_KEYS, "start", "end"], "track_total_hits": False}
 
     def _many(self, bodies: Sequence[Json]) -> list[Json]:
         """Several searches in one request.
 
         Raises:
             Outdated: some of what was found is on its way in or out.
+            Marked: there are near-duplicates after all.
         """
-        asked = [*bodies, anyone_writing()]
-        *answers, writers = search_together(self._dialect, self._index, asked, shards=self.seen.shards)
-        self._is_written_to = is_written_to(writers)
+        asked = [*bodies, asking.whether(WRITERS), *([] if self._is_marked else [asking.whether(MARKED)])]
+        answers = search_together(self._dialect, self._index, asked, shards=self.seen.shards)
+        if not self._is_marked and asking.is_there(answers.pop()):
+            raise Marked
+        self._is_written_to = asking.is_there(answers.pop())
         if self._is_written_to:
             refuse_outdated(self._dialect, self._index, answers)
         return answers
 
 
 def _candidates(query: Json, depth: int) -> Json:
-    return {"query": query, "size": depth, "_source": False, "docvalue_fields": _KEYS, "track_total_hits": False}
+    return {"query": query, "size": depth, **asking.COLUMNS, "docvalue_fields": _KEYS, "track_total_hits": False}
 
 
 def _units(answer: Json) -> tuple[list[Place], list[float]]:
@@ -275,5 +288,8 @@ def _unknown_languages(candidates: Candidates, known: frozenset[str] | None) -> 
 
 
 def _ranked(keys: Sequence[int], scores: Sequence[float], places: Sequence[Place]) -> Ranked:
-    languages = [language_code(place.language) for place in places]
+    languages = [_code(place.language) for place in places]
     return Ranked(np.array(keys, np.int64), np.array(scores, np.float32), np.array(languages, np.int64))
+
+
+_code: Final = lru_cache(maxsize=1_000)(language_code)

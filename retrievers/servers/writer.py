@@ -132,7 +132,7 @@ class ServerWriter:
         after = ""
         query = asking.all_of([asking.HEADS, {"term": {"has_vectors": False}}])
         while True:
-            body: Json = {"query": query, "size": BATCH, "sort": [{"doc_id": "asc"}], "_source": False}
+            body: Json = {"query": query, "size": BATCH, "sort": [{"doc_id": "asc"}], **asking.COLUMNS}
             if after:
                 body["search_after"] = [after]
             rows = self._exchange.ask("_search", body)["hits"]["hits"]

@@ -71,6 +71,25 @@ def test_a_document_of_many_chunks_takes_no_other_ones_place(url: str, name: str
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
+@pytest.mark.parametrize(("name", "most"), [("search", 1), ("vector_search", 2), ("hybrid_search", 2)])
+def test_a_search_makes_no_more_requests_than_it_must(url: str, name: str, most: int) -> None:
+    asked = opened(url)
+    search, dialect = getattr(asked, name), asked._dialect
+    dialect.request("POST", f"/{url.rpartition('/')[2]}/_refresh")  # the one who wrote is seen to have gone
+    search("the fog")  # what the index holds is looked at now and then
+    paths: list[str] = []
+    plain = dialect.request
+
+    def request(method: str, path: str, **given: Any) -> Any:
+        paths.append(path)
+        return plain(method, path, **given)
+
+    dialect.request = request  # type: ignore[method-assign]
+    assert search("the wind", top_k=3, filters={"about": {"exists": False}})
+    looks = sum(path.endswith("_mapping") for path in paths)
+    assert len(paths) - 2 * looks <= most, paths
+
+
 @pytest.mark.parametrize("name", ["search", "vector_search", "hybrid_search"])
 def test_more_results_than_a_server_gives_are_refused_in_a_sentence(url: str, name: str) -> None:
     with pytest.raises(EngineRejected, match=r"10,000 results of one search at most, not 10,001"):
