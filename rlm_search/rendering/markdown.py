@@ -21,7 +21,7 @@ from rlm_search.rendering.pieces import (
 )
 from rlm_search.rendering.words import one_line, printable
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&^-])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~$&^]|^[#+-])")
 _CODE = re.compile(r"(`+)(?:(?!\1).)+\1")
 
 

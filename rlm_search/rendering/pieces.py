@@ -68,7 +68,8 @@ def searches_of(answer: Mapping[str, Any]) -> Sequence[str]:
         return ()
     lines: dict[str, None] = {}
     for search in answer.get("searches") or ():
-        asked = f"{search.get('function', '')} “{one_line(str(search.get('query', '')))}”"
+        query = one_line(str(search.get("query") or ""))
+        asked = f"{search.get('function', '')}{f' “{query}”' if query else ''}"
         lines[f"{asked}{filter_text(search.get('filters'))}: {number_of(int(search.get('hits') or 0), 'hit')}"] = None
     return tuple(lines)
 

@@ -91,7 +91,7 @@ def test_a_page_links_markers_to_their_quotes_and_marks_what_nothing_stands_for(
 def test_other_documents_with_the_same_words_are_named() -> None:
     answer = replace(ANSWER, citations=(replace(CITATION, also=("copy-1", "copy-2")),))
     assert render(answer).endswith("knots”\n    also in copy-1, copy-2")
-    assert render(answer, "markdown").endswith("knots” (also in copy\\-1, copy\\-2)")
+    assert render(answer, "markdown").endswith("knots” (also in copy-1, copy-2)")
     assert "also in copy-1, copy-2</span></li>" in render(answer, "html")
 
 
@@ -145,7 +145,7 @@ def test_showing_the_markdown_fetches_nothing() -> None:
         ),
     )
     shown = render(hostile, "markdown")
-    assert "![" not in shown.replace("!\\[", "").replace("\\!\\[", "")
+    assert "![" not in shown
     assert "<script>" not in shown.replace("\\<script>", "").replace("\\<script\\>", "")
     assert "`<b>`" in shown
     assert "\\[^2]" in shown
