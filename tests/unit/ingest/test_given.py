@@ -194,6 +194,27 @@ def test_a_person_reads_what_has_fitted_nothing(run: Run, archive: Path, tmp_pat
     assert "path template: '{a}.pdf' fits no file" in out
 
 
+def test_a_conflict_of_types_is_told_once_with_the_first_file_and_both_values_are_found(
+    run: Run, archive: Path, tmp_path: Path
+) -> None:
+    (archive / "Sun_2020.txt").write_text("The lamp of the pier.")
+    rows = "path,grade,when\n3M_2018.txt,7,2018-03-01\nAMD_2019.txt,good,2019-03-01\nSun_2020.txt,8,2020-03-01\n"
+    (tmp_path / "m.csv").write_text(rows)
+    words = ("in", "--metadata", "m.csv", "--embedder", "none", "--json")
+
+    notes = object_of(run(*words))["notes"]
+
+    assert notes == [
+        "field `grade` is a number, and not so in 1 document (first AMD_2019.txt: 'good'); "
+        "equality finds them all the same"
+    ]
+    assert object_of(run(*words))["notes"] == []  # nothing was written that has it
+    reader = EmbeddedRetriever(Path(".rlm-search/index"))
+    assert [found.source for found in reader.scan(filters={"grade": "good"})] == ["AMD_2019.txt"]
+    assert [found.source for found in reader.scan(filters={"grade": {"gte": 8}})] == ["Sun_2020.txt"]
+    assert [found.source for found in reader.scan(filters={"when": {"lt": "2019-01-01"}})] == ["3M_2018.txt"]
+
+
 NAMED = ParserOptions(id_field="meta.key", title_field="headline", text_fields=("lead", "story"))
 RECORD = {"meta": {"key": 7}, "headline": "Storm", "lead": "Wind.", "story": "Much wind.", "year": 2018}
 
