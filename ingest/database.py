@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,8 @@ from ingest.errors import JournalError
 
 class Database:
     """An open journal file.
+
+    Where its folder may not be written to, it can be read all the same, as of now or beside a run that goes on.
 
     Args:
         path: made if it is not there.
@@ -32,9 +35,24 @@ class Database:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
             try:
                 self._prepare(schema, version, upgrades)
+            except sqlite3.OperationalError:
+                self._db.close()
+                if not path.exists() or os.access(path.parent, os.W_OK):
+                    raise
+                self._db = sqlite3.connect(_read_only(path), uri=True, isolation_level=None, check_same_thread=False)
+                self._check(version)
             except BaseException:
                 self._db.close()
                 raise
+
+    def _check(self, version: int) -> None:
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found != version:
+            self._db.close()
+            raise JournalError(
+                f"the journal {self.path} is of another version, and its folder cannot be written to",
+                hint="run this where it can",
+            )
 
     def _prepare(self, schema: str, version: int, upgrades: Mapping[int, str]) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -93,3 +111,9 @@ class Database:
                 hint="move it away and run again: the index stays, and the files are read once more",
             )
         return JournalError(f"the journal {self.path} cannot be used: {error}", hint="check the folder's permissions")
+
+
+def _read_only(path: Path) -> str:
+    """With a log of a writer beside it, that is read, too; without one nobody writes, and no log can be made."""
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    return f"{path.absolute().as_uri()}?{'mode=ro' if has_log else 'immutable=1'}"

@@ -105,7 +105,7 @@ def lines(total: Estimate) -> Iterator[str]:
     """The estimate for people."""
     files = sum(count.files for count in total.formats.values())
     read = sum(count.bytes for count in total.formats.values())
-    yield f"{files:,} files to read ({size(read)}) of {total.found:,} found"
+    yield f"{files:,} {'file' if files == 1 else 'files'} to read ({size(read)}) of {total.found:,} found"
     for name, count in sorted(total.formats.items(), key=lambda pair: -pair[1].bytes):
         yield f"  {name:<9} {count.files:,}, {size(count.bytes)}"
     others = {"unchanged": total.unchanged, "too large": total.too_large, "unreadable": total.unreadable}

@@ -12,6 +12,7 @@ import re
 import sqlite3
 import tempfile
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -261,7 +262,7 @@ def _keys(file: SourceFile) -> Iterator[str]:
 
 
 def _bare(file: SourceFile) -> str:
-    return PurePosixPath(file.source.split("?")[0]).name
+    return PurePosixPath(_normal(file.source.split("?")[0])).name
 
 
 def _storable(key: str) -> str:
@@ -270,7 +271,9 @@ def _storable(key: str) -> str:
 
 
 def _normal(path: str) -> str:
-    return path if "://" in path or not path else os.path.normpath(_BACKSLASH.sub("/", path))
+    return (
+        path if "://" in path or not path else os.path.normpath(unicodedata.normalize("NFC", _BACKSLASH.sub("/", path)))
+    )
 
 
 def _is_value(value: Any) -> bool:

@@ -27,7 +27,7 @@ class ReadableFolder:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = folder = Path(os.path.abspath(folder))  # a link to a relative name would lead elsewhere
         self.path = folder
         if not folder.is_dir() or os.access(folder / _LOCK, os.W_OK) or os.access(folder, os.W_OK):
             return

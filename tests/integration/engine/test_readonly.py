@@ -35,7 +35,8 @@ except Exception as error:
 """
 
 
-def test_somebody_who_may_not_write_reads_and_sees_commits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_somebody_who_may_not_write_reads_and_sees_commits(tmp_path: Path, is_relative: bool) -> None:
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     writer = EmbeddedWriter(tmp_path / "index", embedder_name="", dimensions=0)
@@ -48,7 +49,8 @@ def test_somebody_who_may_not_write_reads_and_sees_commits(tmp_path: Path) -> No
             file.chmod(0o755 if file.is_dir() else 0o644)  # as a read-only mount shows them
         if process is None:
             process = subprocess.Popen(
-                [sys.executable, "-c", READER, str(tmp_path / "index")],
+                [sys.executable, "-c", READER, "index" if is_relative else str(tmp_path / "index")],
+                cwd=tmp_path,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

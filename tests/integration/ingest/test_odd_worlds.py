@@ -180,6 +180,10 @@ def test_an_index_on_a_disk_that_turns_read_only_says_so_and_goes_on_when_it_is_
         done = ingest(tmp_path, *arguments, code=5)
         assert done.stderr.count("\n") <= 2
         assert done.stderr.startswith("error: ")
+        status = json.loads(ingest(tmp_path, "status", "--index", disk / "index", "--json").stdout)
+        assert status["holds"]["documents"] == len(before["documents"])  # type: ignore[arg-type]  # a dict
+        assert ingest(tmp_path, "failures", "--index", disk / "index").stdout
+        assert "1 file to read" in ingest(tmp_path, *arguments, "--dry-run").stdout
         held = EmbeddedRetriever(disk / "index")
         assert sum(1 for _ in held.scan()) == len(before["documents"])  # type: ignore[arg-type]  # a dict
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)

@@ -102,6 +102,13 @@ def test_a_table_as_spreadsheets_save_it_is_read_and_names_files_all_the_same(tm
         assert rows.of_file(found("far/thé.txt"))["who"] == "naïve Françoise"
 
 
+def test_an_accent_is_the_same_however_it_is_composed(tmp_path: Path) -> None:
+    (tmp_path / "about.csv").write_text("path,n\nin/caf\u00e9.txt,1\nthe\u0301.txt,2\n", encoding="utf-8")
+    with Sidecar(tmp_path / "about.csv") as rows:
+        assert rows.of_file(found("cafe\u0301.txt")) == {"n": 1}
+        assert rows.of_file(found("far/th\u00e9.txt")) == {"n": 2}
+
+
 def test_a_table_names_files_by_the_bytes_that_they_have(tmp_path: Path) -> None:
     (tmp_path / "about.csv").write_bytes(b"path,n\na\xff.txt,1\n")
     with Sidecar(tmp_path / "about.csv") as rows:
