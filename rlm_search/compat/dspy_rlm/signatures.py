@@ -105,7 +105,7 @@ class Signature:
         marked = {name: mark for base in reversed(cls.__mro__) for name, mark in vars(base).items()}
         marks: dict[str, Field] = {name: mark for name, mark in marked.items() if isinstance(mark, Field)}
         try:
-            types = get_type_hints(cls, localns=sys._getframe(1).f_locals)  # types of a function are named there
+            types = get_type_hints(cls, localns=dict(sys._getframe(1).f_locals))  # types of a function are named there
         except NameError as error:
             raise ConfigError(f"a field of {cls.__name__} has an unknown type: {error}") from None
         inputs, outputs = (
