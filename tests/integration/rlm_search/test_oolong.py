@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rlm_search import RLM, Message, ScriptedModel
+from rlm_search import RLM, Limits, Message, ScriptedModel
+from rlm_search.trace.events import AnyEvent, CellFinished
 
 pytestmark = pytest.mark.integration
 
@@ -34,6 +37,19 @@ rows = [
     for (date, user, _), label in zip(group, found, strict=True)
 ]
 print(len(rows), "of", len(items))
+"""
+
+MAP_ALL = r"""
+labels = @LABELS@
+said = map_documents("What kind of instance is it?", schema={"label": "str"})
+known = map_documents(lambda doc: {"user": str(doc.metadata["user"]), "day": doc.metadata["day"]})
+facts = {row.doc_id: row for row in known}
+print(said.coverage, known.coverage)
+Row = collections.namedtuple("Row", "date user label")
+rows = [
+    Row(datetime.datetime.strptime(facts[row.doc_id].day, "%b %d, %Y"), facts[row.doc_id].user, row.label)
+    for row in said
+]
 """
 
 PROGRAMS = {
@@ -131,3 +147,42 @@ def test_every_question_to_a_context_is_answered_exactly(task: dict[str, Any]) -
                 wrong.append((asked["question"], asked["answer"], answer.text, answer.reason))
     assert not wrong
     assert len(sub.asked) == -(-len(task["gold_labels"]) // 20)  # each item was labelled once, for all questions
+
+
+def test_items_in_an_index_are_all_asked_about_and_counted_exactly(tmp_path: Path) -> None:
+    task = next((param.values[0] for param in tasks() if param.values[0]), MADE_UP)
+    items = re.findall(r"^Date: (.+?) \|\| User: (\d+) \|\| Instance: (.*)$", task["context"], re.MULTILINE)
+    records = [
+        {"_id": f"i{n:04}", "text": text, "metadata": {"user": user, "day": day}}
+        for n, (day, user, text) in enumerate(items)
+    ]
+    file = tmp_path / "items.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
+    command = [sys.executable, "-c", "from ingest.cli import main; main()", str(file)]
+    command += ["--index", str(tmp_path / "index"), "--embedder", "none"]
+    subprocess.run(command, check=True, capture_output=True)
+
+    gold = GoldLabels(task).labels
+    events: list[AnyEvent] = []
+
+    def label(messages: Sequence[Message]) -> str:
+        asked = re.search(r"<document[^>]*>\n(.*)\n</document>", messages[-1].content, re.DOTALL)
+        assert asked is not None
+        return json.dumps({"label": gold[asked[1].strip()]})
+
+    def play(messages: Sequence[Message]) -> str:
+        if "This question follows others" not in messages[0].content and len(messages) == 2:
+            return f"```python{MAP_ALL.replace('@LABELS@', repr(sorted(set(task['gold_labels']))))}```"
+        return f"```python\n{program(messages[1].content)}\n```"
+
+    sub = ScriptedModel(label)
+    limits = Limits(subcalls=len(items))
+    rlm = RLM(
+        model=ScriptedModel(play), sub_model=sub, retriever=tmp_path / "index", limits=limits, listeners=[events.append]
+    )
+    with rlm.session() as session:
+        answers = {asked["question"]: session.run(asked["question"]).text for asked in task["questions"]}
+    assert answers == {asked["question"]: str(asked["answer"]) for asked in task["questions"]}
+    assert len(sub.asked) == len(items)
+    whole = f"{len(items):,} of {len(items):,} documents"
+    assert next(event.stdout for event in events if isinstance(event, CellFinished)).strip() == f"{whole} {whole}"
