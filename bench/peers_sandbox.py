@@ -1,7 +1,7 @@
 """Attacks and cells in the executors of peers, each attack in a process forked for it. Run by their own interpreter.
 
 PYTHON bench/peers_sandbox.py attack EXECUTOR < attacks.json      what each attack printed, and what became of the host
-PYTHON bench/peers_sandbox.py measure EXECUTOR                    start and cells, in milliseconds
+PYTHON bench/peers_sandbox.py measure EXECUTOR                    figures, a line each, by their name (`FIGURES`)
 """
 
 from __future__ import annotations
@@ -16,12 +16,17 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 Run = Callable[[str], str]
+"""Runs a cell. `run.set(name, value)` binds a variable, `run.get(name)` reads one, where the executor can."""
 SECONDS = 15.0
 MEMORY = 3 * 1024**3
+CALLS, THREADS, EACH = 200, 8, 1_000
+LOOP = "n = 0\nfor i in range(3000000): n += i"
 CELL = "words = context[:1000].split()\nn = len(words)\nprint(n)"
 
 
@@ -36,7 +41,7 @@ def pyrlm_python(names: Mapping[str, Any], seconds: float) -> Run:
         result = repl.exec(code)
         return f"{result.stdout}{result.error or ''}"
 
-    return run
+    return able(run, repl.set, repl.get)
 
 
 def pyrlm_monty(names: Mapping[str, Any], seconds: float) -> Run:
@@ -50,7 +55,7 @@ def pyrlm_monty(names: Mapping[str, Any], seconds: float) -> Run:
         result = repl.exec(code)
         return f"{result.stdout}{result.error or ''}"
 
-    return run
+    return able(run, repl.set, repl.get)
 
 
 def rlms_local(names: Mapping[str, Any], seconds: float) -> Run:
@@ -64,6 +69,42 @@ def rlms_local(names: Mapping[str, Any], seconds: float) -> Run:
         result = repl.execute_code(code)
         return f"{result.stdout}{result.stderr}"
 
+    return able(run, repl.locals.__setitem__, repl.locals.__getitem__)
+
+
+def dspy_local(names: Mapping[str, Any], seconds: float) -> Run:
+    from dspy.primitives.local_interpreter import LocalInterpreter
+
+    interpreter = LocalInterpreter(tools={name: value for name, value in names.items() if callable(value)})
+    interpreter.start()
+    given = {name: value for name, value in names.items() if not callable(value)}
+
+    def run(code: str) -> str:
+        nonlocal given
+        taken, given = given, {}
+        try:
+            return str(interpreter.execute(code, variables=taken))
+        except Exception as error:  # noqa: BLE001  # what it raises is what the model would be told
+            return f"{type(error).__name__}: {error}"
+
+    return able(run, lambda name, value: interpreter.execute("None", variables={name: value}), None)
+
+
+def dspy_deno(names: Mapping[str, Any], seconds: float) -> Run:
+    from dspy.primitives.python_interpreter import PythonInterpreter
+
+    interpreter = PythonInterpreter(tools={name: value for name, value in names.items() if callable(value)})
+    given = {name: value for name, value in names.items() if not callable(value)}
+
+    def run(code: str) -> str:  # its own loop gives the variables with every step
+        return str(interpreter.execute(code, variables=given))
+
+    return able(run, given.__setitem__, None)
+
+
+def able(run: Run, set_: Callable[[str, Any], Any] | None, get: Callable[[str], Any] | None) -> Run:
+    """The executor with what else it can."""
+    run.set, run.get = set_, get  # type: ignore[attr-defined]  # see `Run`
     return run
 
 
@@ -88,10 +129,17 @@ def monty(names: Mapping[str, Any], seconds: float) -> Run:
         return "".join(out)
 
     run.kept = stack  # type: ignore[attr-defined]  # else it ends
-    return run
+    return able(run, inputs.__setitem__, lambda name: session.feed_run(name))
 
 
-EXECUTORS = {"pyrlm python": pyrlm_python, "pyrlm monty": pyrlm_monty, "rlms local": rlms_local, "monty": monty}
+EXECUTORS = {
+    "pyrlm python": pyrlm_python,
+    "pyrlm monty": pyrlm_monty,
+    "rlms local": rlms_local,
+    "monty": monty,
+    "dspy local": dspy_local,
+    "dspy deno": dspy_deno,
+}
 
 
 def functions(canary: str, kept: dict[str, Any]) -> dict[str, Callable[..., Any]]:
@@ -152,41 +200,122 @@ def attacked(make: Callable[..., Run], given: Mapping[str, Any], attack: Mapping
     }
 
 
-def measure(make: Callable[..., Run]) -> dict[str, float | str]:
-    """Start, and a small cell beside contexts of three sizes."""
-    figures: dict[str, float | str] = {}
+def measure(make: Callable[..., Run]) -> Iterator[tuple[str, float | str]]:
+    """The figures one after the other, those last that may not come back."""
+    started = time.perf_counter()
+    run = make({"echo": lambda value: value}, 60.0)
+    run("1")
+    yield "start and first cell", since(started)
+    yield from cells(make)
+    run(f"for i in range({CALLS}): echo(0)")
+    [calls] = timed(lambda: run(f"for i in range({CALLS}): echo(0)"), 1)
+    yield "host call and back", calls / CALLS
+    text = text_of(10_000_000)
+    if run.set is not None:  # type: ignore[attr-defined]  # see `Run`
+        run.set("x", text)  # type: ignore[attr-defined]  # likewise
+        yield "10 MB to it, in a cell", median(timed(lambda: (run.set("x", text), run("n = len(x)")), 5))  # type: ignore[attr-defined]  # likewise
+    if run.get is not None:  # type: ignore[attr-defined]  # likewise
+        yield "10 MB from it", median(timed(lambda: run.get("x"), 5))  # type: ignore[attr-defined]  # likewise
+    yield "a loop of 3 million", timed(lambda: run(LOOP), 1)[0]
+    before = resident()
+    kept = [make({}, 60.0) for _ in range(5)]
+    for one in kept:
+        one("x = 1")
+    yield "memory of a session, MB", (resident() - before) / 5
+    yield from crowd(make)
+    yield from stopped(make)
+
+
+def cells(make: Callable[..., Run]) -> Iterator[tuple[str, float | str]]:
     for size in (1_000, 10_000_000, 100_000_000):
-        context = ("The quick brown fox. " * (size // 21 + 1))[:size]
-        started = time.perf_counter()
-        run = make({"context": context}, 60.0)
+        run = make({"context": text_of(size)}, 60.0)
+        name = f"cell, {size // 1000:,} KB"
         first = run(CELL)
-        figures.setdefault("start and first cell", (time.perf_counter() - started) * 1000)
         if "Error" in first:
-            figures[f"cell, {size // 1000:,} KB context"] = first[-80:]
+            yield f"{name}: median", first[-80:]
             continue
-        times = []
-        for _ in range(15):
-            started = time.perf_counter()
-            run(CELL)
-            times.append((time.perf_counter() - started) * 1000)
-        figures[f"cell, {size // 1000:,} KB context"] = statistics.median(times)
-    return figures
+        times = timed(lambda run=run: run(CELL), 200 if size < 10**8 else 50)  # type: ignore[misc]  # bound now
+        yield f"{name}: median", median(times)
+        yield f"{name}: p95", sorted(times)[int(len(times) * 0.95)]
+
+
+def crowd(make: Callable[..., Run]) -> Iterator[tuple[str, float | str]]:
+    """Sessions in threads: how many cells saw another's output or variables."""
+
+    def session(number: int) -> int:
+        run = make({"mine": number}, 60.0)
+        told = (run(f"print(mine, {n})").strip() for n in range(EACH))
+        return sum(text != f"{number} {n}" for n, text in enumerate(told))
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield f"{THREADS} threads x {EACH:,} cells: mixed up", float(sum(pool.map(session, range(THREADS))))
+    yield "cells a second in threads", THREADS * EACH / (time.perf_counter() - started)
+
+
+def stopped(make: Callable[..., Run]) -> Iterator[tuple[str, float | str]]:
+    """An endless loop under a limit of half a second, and what is there after it."""
+    run = make({}, 0.5)
+    run("kept = 41")
+    started = time.perf_counter()
+    with contextlib.suppress(Exception):
+        run("while True: pass")
+    yield "a loop stopped, after its 0.5 s", since(started) - 500
+    started = time.perf_counter()
+    try:
+        after = run("print(kept + 1)").strip()
+    except Exception as error:  # noqa: BLE001  # that it is of no use any more is the figure
+        after = type(error).__name__
+    yield "the next cell", since(started)
+    yield "its variables", "kept" if after == "42" else "lost"
+
+
+def timed(work: Callable[[], object], repeats: int) -> list[float]:
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        times.append(since(started))
+    return times
+
+
+def since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
+
+
+def median(times: list[float]) -> float:
+    return statistics.median(times)
+
+
+def text_of(size: int) -> str:
+    return ("The quick brown fox. " * (size // 21 + 1))[:size]
+
+
+def resident() -> float:
+    """Megabytes of this process and all below it, each page counted once."""
+    total, waiting = 0.0, [os.getpid()]
+    while waiting:
+        pid = waiting.pop()
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                waiting += map(int, (task / "children").read_text().split())
+    return total
 
 
 def main() -> None:
-    task, *names = sys.argv[1:] or ["measure"]
+    task, *names = sys.argv[1:]
     if task == "attack":
         given = json.load(sys.stdin)
         make = EXECUTORS[names[0]]
         print(json.dumps({name: attacked(make, given, attack) for name, attack in given["attacks"].items()}))
         return
-    found: dict[str, Any] = {}
-    for name in names or EXECUTORS:
-        try:
-            found[name] = measure(EXECUTORS[name])
-        except ImportError as error:
-            found[name] = {"not installed": str(error)}
-    print(json.dumps(found))
+    try:
+        for name, figure in measure(EXECUTORS[names[0]]):
+            print(json.dumps([name, figure]), flush=True)
+    except ImportError as error:
+        print(json.dumps(["not installed", str(error)]), flush=True)
 
 
 if __name__ == "__main__":

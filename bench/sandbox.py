@@ -2,8 +2,9 @@
 
 python -m bench.sandbox [--json] [--peers PYTHON]
 
-`--peers` names an interpreter that has pyrlm-runtime, rlms, pydantic-monty and dspy, or some of them; their figures
-come from `bench/peers_sandbox.py`, run by it. Wall clock in milliseconds: on a busy machine compare with the bare exec.
+`--peers` names an interpreter that has pyrlm-runtime, rlms and dspy, or some of them (Python 3.12: `pip install
+pyrlm-runtime rlms dspy`), and prints a table of all beside ours, by the same lines (`bench/peers_sandbox.py`); monty is
+run by this interpreter. Wall clock in milliseconds: on a busy machine compare with the bare exec.
 """
 
 from __future__ import annotations
@@ -12,18 +13,23 @@ import argparse
 import io
 import json
 import os
+import signal
 import statistics
 import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from bench.peers_sandbox import Run, able, measure
 from rlm_search.sandbox.confined import ConfinedSandbox
 from rlm_search.sandbox.launch import executed
 
+PEER_SECONDS = 240
 CELL = "words = re.findall(r'\\w+', context[:1000])\ncounts = collections.Counter(words)\nprint(counts.most_common(3))"
 LINE = 'The quick brown fox, "jumps" over the lazy dog and carries on for a while.\n'
 
@@ -215,33 +221,101 @@ def _own(pid: int | None) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1000
 
 
-def peers(python: str) -> dict[str, dict[str, float | str]]:
-    """The same figures of peers, by another interpreter."""
-    script = Path(__file__).with_name("peers_sandbox.py")
-    done = subprocess.run([python, str(script)], capture_output=True, text=True, check=True, timeout=1_200)
-    result: dict[str, dict[str, float | str]] = json.loads(done.stdout.splitlines()[-1])
-    return result
+def ours_beside_peers(names: Mapping[str, Any], seconds: float) -> Run:
+    """Our sandbox as an executor of `bench/peers_sandbox.py`, so that all are measured by the same lines."""
+    sandbox = ConfinedSandbox()
+    functions = {name: value for name, value in names.items() if callable(value)}
+    sandbox.start(functions, {name: value for name, value in names.items() if not callable(value)})
+
+    def run(code: str) -> str:
+        execution = sandbox.execute(code, timeout=seconds)
+        return execution.stdout + execution.error
+
+    run.kept = sandbox  # type: ignore[attr-defined]  # else it ends
+    return able(run, sandbox.set, sandbox.get)
+
+
+def monty_beside_peers(names: Mapping[str, Any], seconds: float) -> Run:
+    """Likewise our sandbox with monty."""
+    from rlm_search.sandbox.monty import monty_sandbox
+
+    sandbox = monty_sandbox()
+    functions = {name: value for name, value in names.items() if callable(value)}
+    sandbox.start(functions, {name: value for name, value in names.items() if not callable(value)})
+
+    def run(code: str) -> str:
+        execution = sandbox.execute(code, timeout=seconds)
+        return execution.stdout + execution.error
+
+    run.kept = sandbox  # type: ignore[attr-defined]  # likewise
+    return able(run, sandbox.set, sandbox.get)
+
+
+OURS = {"ours": ours_beside_peers, "ours, monty": monty_beside_peers}
+THEIRS = ("monty", "pyrlm monty", "pyrlm python", "rlms local", "dspy local", "dspy deno")
+
+
+def beside(python: str) -> dict[str, dict[str, float | str]]:
+    """The figures of ours and of peers, each in a process of its own; who does not come back has those before."""
+    found = {name: figures_of([sys.executable, "-m", "bench.sandbox", "--one", name]) for name in OURS}
+    script = str(Path(__file__).with_name("peers_sandbox.py"))
+    for name in THEIRS:
+        own = sys.executable if name == "monty" else python
+        found[name] = figures_of([own, script, "measure", name])
+    return found
+
+
+def figures_of(command: list[str]) -> dict[str, float | str]:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as process:
+        ends = threading.Timer(PEER_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
+        ends.start()
+        assert process.stdout is not None
+        figures: dict[str, float | str] = dict(json.loads(line) for line in process.stdout if line.startswith("["))
+        process.wait()
+        ends.cancel()
+    return figures if process.returncode == 0 else {**figures, "its end": f"did not come back ({process.returncode})"}
+
+
+def table(found: Mapping[str, Mapping[str, float | str]]) -> Iterator[str]:
+    """The figures as a Markdown table, milliseconds where nothing else is said."""
+    rows = list(dict.fromkeys(name for figures in found.values() for name in figures))
+    yield f"| | {' | '.join(found)} |"
+    yield f"|---|{'---|' * len(found)}"
+    for row in rows:
+        yield f"| {row} | {' | '.join(_figure(figures.get(row, '-')) for figures in found.values())} |"
+
+
+def _figure(figure: float | str) -> str:
+    if isinstance(figure, str):
+        return figure.replace("|", "/").replace("\n", " ")[:60]
+    return f"{figure:.2f}" if abs(figure) < 10 else f"{figure:,.0f}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--peers", metavar="PYTHON")
+    parser.add_argument("--one", choices=OURS, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.one:
+        for name, figure in measure(OURS[asked.one]):
+            print(json.dumps([name, figure]), flush=True)
+        return
+    if asked.peers:
+        found = beside(asked.peers)
+        print(json.dumps(found) if asked.json else "\n".join(table(found)))
+        return
     figures = {**start(), **cells(1_000), **cells(10_000_000), **cells(100_000_000), **calls(), **transfer()}
     figures |= {**stops(), **rebuilt(), **loop(), **crowd()}
     if os.geteuid() == 0:
         figures |= many()
-    beside = peers(asked.peers) if asked.peers else {}
     if asked.json:
-        print(json.dumps({"ours": figures, **beside}))
+        print(json.dumps({"ours": figures}))
         return
     for name, value in figures.items():
         print(f"{name:<46}{value:>10.3f}")
-    for peer, its in beside.items():
-        print(f"\n{peer}")
-        for name, figure in its.items():
-            print(f"  {name:<44}{figure if isinstance(figure, str) else f'{figure:10.3f}'}")
 
 
 if __name__ == "__main__":

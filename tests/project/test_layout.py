@@ -18,7 +18,7 @@ from tests.project.reading import ROOT
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "common", "misc", "core", "base", "manager"}
-FOR_DEVELOPERS = {"dev", "bench", "build-model", "emulators"}
+FOR_DEVELOPERS = {"dev", "bench", "build-model", "emulators", "fuzz"}
 FOR_CLUSTERS = {"ray"}  # 500 MB that are no use on one machine, and whose version is that of the cluster
 FOR_SERVICES = {"modal", "prime", "daytona", "e2b"}  # e2b and prime ask for different versions of one library
 MOST_LINES = 400

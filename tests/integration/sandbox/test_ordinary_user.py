@@ -1,7 +1,8 @@
 """The same attacks where the host is an ordinary user, who shares that user with its workers.
 
 When the tests run as root, they run once more as nobody, with a copy of the interpreter that nobody can read.
-`RLM_SEARCH_TEST_ATTACKS=all` runs all of them so, else every ninth.
+`RLM_SEARCH_TEST_ATTACKS=all` runs all of them so, else every ninth; workers also on the interpreters that
+`RLM_SEARCH_TEST_PYTHONS` names.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.integration.sandbox.test_attacks import PYTHONS
 
 pytestmark = [
     pytest.mark.integration,
@@ -38,19 +41,31 @@ def interpreter() -> Iterator[Path]:
 
 
 def copied(home: Path) -> Path:
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    library = Path(sysconfig.get_path("stdlib"))
-    shutil.copytree(library, home / "lib" / version, ignore=LEFT_OUT)
-    (home / "bin").mkdir()
-    python = home / "bin" / version
-    shutil.copy(os.path.realpath(sys.executable), python)
-    for shared in Path(sys.base_prefix, "lib").glob("libpython*.so*"):
-        shutil.copy(shared, home / "lib")
+    python = copied_interpreter(sys.executable, home)
     for package in ("confinement", "retrievers", "rlm_search", "tests/integration/sandbox", "bench"):
         shutil.copytree(ROOT / package, home / "src" / package, ignore=shutil.ignore_patterns("__pycache__"))
     installed = Path(sysconfig.get_path("purelib"))
     shutil.copytree(installed, home / "site", ignore=_all_but(NEEDED))
     return python
+
+
+def copied_interpreter(python: str, home: Path) -> Path:
+    """The program with its library, where everybody can read it."""
+    ask = (
+        "import os, sys, sysconfig as s; print(s.get_path('stdlib'), os.path.realpath(sys.executable), sys.base_prefix)"
+    )
+    told = subprocess.run([python, "-Ic", ask], capture_output=True, text=True, check=True)
+    library, program, prefix = map(Path, told.stdout.split())
+    shutil.copytree(library, home / "lib" / library.name, ignore=LEFT_OUT)
+    (home / "bin").mkdir()
+    copy = home / "bin" / library.name
+    there = bytes(prefix / "lib") + b"\0"  # where its shared library lies, if it has one: workers have no environment
+    here = b"$ORIGIN/../lib"
+    copy.write_bytes(program.read_bytes().replace(b"\0" + there, b"\0" + here.ljust(len(there), b"\0")))
+    copy.chmod(0o755)
+    for shared in (prefix / "lib").glob("libpython*.so*"):
+        shutil.copy(shared, home / "lib")
+    return copy
 
 
 def _all_but(wanted: set[str]) -> Callable[[str, list[str]], set[str]]:
@@ -73,6 +88,7 @@ def test_attacks_are_contained_where_the_host_is_an_ordinary_user(interpreter: P
         "    '-c', os.devnull, '--rootdir', sys.argv[2], '-W', 'ignore', attacks.__file__], plugins=[Sampled()]))\n"
     )
     every = "1" if os.environ.get("RLM_SEARCH_TEST_ATTACKS") == "all" else "9"
+    others = [str(copied_interpreter(other, home / f"other-{n}")) for n, other in enumerate(PYTHONS[1:])]
     scratch = home / "scratch"
     scratch.mkdir()
     scratch.chmod(0o777)
@@ -84,6 +100,7 @@ def test_attacks_are_contained_where_the_host_is_an_ordinary_user(interpreter: P
             "TMPDIR": str(scratch),
             "HOME": str(scratch),
             "LD_LIBRARY_PATH": str(home / "lib"),
+            "RLM_SEARCH_TEST_PYTHONS": ":".join(others),
         },
         user=NOBODY,
         group=NOBODY,
@@ -91,7 +108,7 @@ def test_attacks_are_contained_where_the_host_is_an_ordinary_user(interpreter: P
         cwd=scratch,
         capture_output=True,
         text=True,
-        timeout=1_500,
+        timeout=3_000,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
