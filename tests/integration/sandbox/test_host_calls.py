@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -332,6 +333,16 @@ def test_ten_megabytes_travel_both_ways_unchanged(sandbox: ConfinedSandbox) -> N
     sandbox.set("context", text)
     assert sandbox.get("context") == text
     assert run(sandbox, "len(context)") == "10000000\n"
+
+
+def test_a_context_of_up_to_a_hundred_megabytes_travels_both_ways_and_costs_later_cells_nothing(begin: Any) -> None:
+    count = 6_000_000 if os.environ.get("RLM_SEARCH_TEST_SLOW") else 1_500_000  # else 25 MB
+    text = "größer, longer. " * count
+    sandbox = begin(variables={"context": text})
+    assert sandbox.execute("len(context)", timeout=60).stdout == f"{len(text)}\n"
+    assert sandbox.execute("n = context.count('longer')\nn", timeout=60).stdout == f"{count}\n"
+    assert sandbox.get("context") == text
+    assert min(sandbox.execute("1", timeout=60).seconds for _ in range(50)) < 0.05
 
 
 def test_a_variable_larger_than_a_message_is_refused_before_anything_is_sent(begin: Any) -> None:

@@ -19,6 +19,7 @@ from rlm_search.sandbox.confined import ConfinedSandbox
 from rlm_search.sandbox.launch import executed, nursery
 
 pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[3]
 
 SLOW = bool(os.environ.get("RLM_SEARCH_TEST_SLOW"))
 
@@ -92,6 +93,48 @@ def test_it_runs_inside_an_event_loop(begin: Any) -> None:
         return [first, *(execution.stdout for execution in rest)]
 
     assert asyncio.run(notebook()) == ["'in a cell'\n", "0\n", "1\n", "2\n"]
+
+
+def test_it_runs_in_a_notebook(tmp_path: Path) -> None:
+    """A real kernel of Jupyter, which has an event loop and threads of its own."""
+    clients = pytest.importorskip("jupyter_client", reason="jupyter_client and ipykernel are not installed")
+    pytest.importorskip("ipykernel", reason="jupyter_client and ipykernel are not installed")
+    manager, client = clients.manager.start_new_kernel(kernel_name="python3", cwd=str(ROOT))
+    try:
+        cells = ("from rlm_search.sandbox.confined import ConfinedSandbox", *USE_IN_A_NOTEBOOK.split("# %%\n"))
+        said = [output for cell in cells for output in output_of(client, cell)]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert said == ["4\n", "timeout\n", "4\n", "closed\n"]
+
+
+USE_IN_A_NOTEBOOK = """
+sandbox = ConfinedSandbox()
+sandbox.start({"twice": lambda n: 2 * n})
+print(sandbox.execute("x = twice(2)\\nx", timeout=20).stdout, end="")
+# %%
+print(sandbox.execute("while True: pass", timeout=0.2).ended)
+# %%
+print(sandbox.execute("x", timeout=20).stdout, end="")
+# %%
+sandbox.close()
+print("closed")
+"""
+
+
+def output_of(client: Any, cell: str) -> list[str]:
+    said: list[str] = []
+
+    def heard(message: dict[str, Any]) -> None:
+        content = message["content"]
+        if message["msg_type"] == "stream":
+            said.append(content["text"])
+        if message["msg_type"] == "error":
+            said.append("\n".join(content["traceback"]))
+
+    client.execute_interactive(cell, output_hook=heard, timeout=60)
+    return ["".join(said)] if said else []
 
 
 def test_a_worker_may_be_a_program_of_its_own() -> None:
