@@ -144,7 +144,7 @@ class RLM:
             history=HistoryPolicy(mode="compact", tokens=int(window * compaction_threshold_pct))
             if compaction
             else HistoryPolicy(),
-            sandbox=tools.in_sandbox(_sandbox(environment, environment_kwargs or {})),
+            sandbox=tools.in_sandbox(sandbox_of(environment, environment_kwargs or {})),
             tools=tools.functions,
         )
         self._persistence = Persistence(self._rlm) if persistent else None
@@ -200,7 +200,8 @@ class RLM:
         self.close()
 
 
-def _sandbox(environment: str, arguments: Mapping[str, Any]) -> Callable[[], Sandbox] | None:
+def sandbox_of(environment: str, arguments: Mapping[str, Any]) -> Callable[[], Sandbox] | None:
+    """What makes the sandbox of an environment; None for the usual one. ConfigError where there is no such."""
     if environment in _LOCAL:
         return None
     if environment == "docker" or environment in _SERVICES:

@@ -27,6 +27,7 @@ from tests.unit.rlm_search.compat.test_rlm_minimal import test_the_needle_is_fou
 from tests.unit.rlm_search.compat.test_rlm_more import (
     test_a_persistent_session_keeps_variables_contexts_and_conversations,
     test_a_session_that_was_closed_begins_anew_and_others_share_nothing,
+    test_an_environment_runs_code_with_contexts_and_tools,
     test_tools_that_are_data_are_variables_and_told,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "test_a_persistent_session_keeps_variables_contexts_and_conversations",
     "test_a_repl_keeps_variables_calls_functions_and_tells_what_it_holds",
     "test_a_session_that_was_closed_begins_anew_and_others_share_nothing",
+    "test_an_environment_runs_code_with_contexts_and_tools",
     "test_batches_run_whatever_parallel_says",
     "test_custom_tools_are_called_by_the_name_that_they_were_given",
     "test_document_tools_over_a_store_of_ones_own_read_within_the_policy",

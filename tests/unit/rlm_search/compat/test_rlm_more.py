@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 from importlib import import_module
@@ -127,3 +128,44 @@ def test_a_completion_survives_being_plain_data(serve: Serve) -> None:
 
     done = RLM(backend_kwargs={"model_name": "gpt-4o"}).completion("x")
     assert RLMChatCompletion.from_dict(done.to_dict()) == done
+
+
+def test_a_client_is_asked_by_itself_and_counts(serve: Serve) -> None:
+    server = serve("one", "two")
+
+    from rlm_search.compat.rlm.clients import get_client
+
+    client = get_client("openai", {"model_name": "gpt-4o", "sampling_args": {"top_p": 0.5}})
+    assert client.completion("Say one.") == "one"
+    assert asyncio.run(client.acompletion([{"role": "user", "content": "Say two."}])) == "two"
+    used = client.get_usage_summary()
+    assert (client.get_last_usage().total_calls, used.total_input_tokens, used.total_output_tokens) == (1, 22, 14)
+    assert used.model_usage_summaries["gpt-4o"].total_calls == 2
+    assert server.completions[0]["top_p"] == 0.5
+
+
+def test_an_environment_runs_code_with_contexts_and_tools() -> None:
+    from rlm_search.compat.rlm.environments import LocalREPL, get_environment
+
+    with LocalREPL(context_payload="a text", setup_code="n = 2", custom_tools={"double": lambda x: 2 * x}) as repl:
+        assert repl.add_context({"more": [1]}) == 1
+        ran = repl.execute_code("print(context, len(context_0), double(n), '[' in context_1)")
+        assert (ran.stdout, ran.stderr, ran.final_answer) == ("a text 6 4 True\n", "", None)
+        assert "NameError" in repl.execute_code("unknown").stderr
+        done = repl.execute_code("answer['content'] = n\nanswer['ready'] = True")
+        assert (done.final_answer, "n" in done.locals, repl.get_context_count()) == ("2", True, 2)
+    with get_environment("local", {"context_payload": "x"}) as repl:
+        assert repl.execute_code("print(context)").stdout == "x\n"
+    with pytest.raises(ConfigError, match="no environment 'mars'"):
+        get_environment("mars", {})
+
+
+def test_time_that_is_over_tells_how_much(serve: Serve) -> None:
+    serve(*["```repl\nprint(1)\n```"] * 3)
+
+    from rlm_search.compat.rlm import RLM, TimeoutExceededError
+
+    with pytest.raises(TimeoutExceededError) as late:
+        RLM(backend_kwargs={"model_name": "gpt-4o"}, max_timeout=0.000001).completion("x")
+    assert late.value.timeout == 0.000001
+    assert late.value.elapsed > 0
