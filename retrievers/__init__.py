@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from retrievers.lazy import lazily
 
 if TYPE_CHECKING:
     from retrievers.errors import RetrieverError
@@ -37,9 +38,4 @@ __all__ = [
     "open_writer",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Imported on use: a command that prints its help need not load an engine."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+__getattr__ = lazily(__name__, _PUBLIC)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from retrievers.lazy import lazily
 
 if TYPE_CHECKING:
     from rlm_search.compat.dspy_rlm.language_models import LM, configure
@@ -22,11 +23,4 @@ _PUBLIC = {
 
 __all__ = ["LM", "RLM", "InputField", "OutputField", "Prediction", "Signature", "configure"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _PUBLIC)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from retrievers.lazy import lazily
 
 if TYPE_CHECKING:
     from rlm_search.compat.rlm.completion import RLM
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
         TokenLimitExceededError,
     )
 
+_PUBLIC = {
+    "RLM": "completion",
+    "BudgetExceededError": "exceptions",
+    "CancellationError": "exceptions",
+    "ErrorThresholdExceededError": "exceptions",
+    "NoAnswerError": "exceptions",
+    "TimeoutExceededError": "exceptions",
+    "TokenLimitExceededError": "exceptions",
+}
+
 __all__ = [
     "RLM",
     "BudgetExceededError",
@@ -26,12 +37,4 @@ __all__ = [
     "TokenLimitExceededError",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "completion" if name == "RLM" else "exceptions"
-    value = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _PUBLIC)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from retrievers.lazy import lazily
 
 if TYPE_CHECKING:
     from rlm_search.compat.rlm_minimal.rlm_repl import RLM_REPL
 
 __all__ = ["RLM_REPL"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import it when it is first asked for."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from rlm_search.compat.rlm_minimal import rlm_repl
-
-    return getattr(rlm_repl, name)
+__getattr__ = lazily(__name__, dict.fromkeys(__all__, "rlm_repl"))
