@@ -8,6 +8,7 @@ python examples/ask_index.py ollama:qwen3:8b INDEX "QUESTION"     # a model on t
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from rlm_search import RLM, Limits
 
@@ -16,6 +17,8 @@ QUESTION = "What gust limit applies to berthing at Northquay since February 2024
 
 
 def main(model: str = "extractive", index: str = INDEX, question: str = QUESTION) -> None:
+    if "://" not in index and not Path(index).exists():
+        sys.exit(f"there is no index {index}: ingest examples/archive --index {index}")
     rlm = RLM(model=model, retriever=index, limits=Limits(steps=20, seconds=300))
     answer = rlm.run(question)
     print(answer.status, answer.reason)

@@ -43,6 +43,13 @@ def test_an_index_is_asked_and_quoted(tmp_path: Path) -> None:
     assert re.search(r"^\[1\] .+: “.+”$", shown, re.MULTILINE)
 
 
+def test_an_index_that_is_not_there_is_one_line_that_says_how_to_make_it(tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / "ask_index.py"), "extractive", str(tmp_path / "none")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"there is no index {tmp_path / 'none'}: ingest examples/archive")
+
+
 def test_the_retriever_of_four_methods_finds_its_note() -> None:
     assert "harbour: The harbour of Port Ellis is run by Mara Quist" in run("custom_retriever.py")
 
