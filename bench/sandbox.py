@@ -27,7 +27,7 @@ from typing import Any
 
 from bench.peers_sandbox import Run, able, measure
 from rlm_search.sandbox.confined import ConfinedSandbox
-from rlm_search.sandbox.launch import executed
+from rlm_search.sandbox.launch import executed, nursery
 
 PEER_SECONDS = 240
 CELL = "words = re.findall(r'\\w+', context[:1000])\ncounts = collections.Counter(words)\nprint(counts.most_common(3))"
@@ -81,16 +81,45 @@ def start() -> dict[str, float]:
         "first cell, asked at once": median(first[1:]),
         "first cell, 0.6 s after the start": median(hidden),
         "CPU of what is loaded once": cpu,
-        "CPU of a worker's start": _cpu_of_a_start(),
+        **cpu_of_a_start(),
     }
 
 
-def _cpu_of_a_start() -> float:
+def cpu_of_a_start(repeats: int = 20) -> dict[str, float]:
+    """Of sessions until their first cell has run: of the worker from its fork on, and of this process."""
+    worker, host = [], []
+    for _ in range(repeats):
+        started = time.process_time()
+        with ConfinedSandbox() as sandbox:
+            sandbox.start({})
+            sandbox.execute("1", timeout=10)
+            worker.append(_cpu(sandbox.pid))
+        host.append((time.process_time() - started) * 1000)
+    return {
+        "CPU of a session's first cell: worker": median(worker),
+        "CPU of a session's first cell: host": median(host),
+        "resident: what workers are forked from, MB": _rss(nursery().pid_of()),
+    }
+
+
+def cpu_of_a_cell(repeats: int = 2_000) -> dict[str, float]:
+    """Of small cells: of the worker, and of this process."""
     with ConfinedSandbox() as sandbox:
-        sandbox.start({})
-        sandbox.execute("1", timeout=10)
-        fields = Path(f"/proc/{sandbox.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+        sandbox.start({}, {"context": text_of(1_000)})
+        sandbox.execute(CELL, timeout=10)
+        before, started = _cpu(sandbox.pid), time.process_time()
+        for _ in range(repeats):
+            sandbox.execute(CELL, timeout=10)
+        host = (time.process_time() - started) * 1000
+        return {
+            "CPU of a small cell: worker": (_cpu(sandbox.pid) - before) / repeats,
+            "CPU of a small cell: host": host / repeats,
+        }
+
+
+def _cpu(pid: int | None) -> float:
+    """Milliseconds that a process has run."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
 
 
 def cells(size: int) -> dict[str, float]:
@@ -275,7 +304,7 @@ def figures_of(command: list[str]) -> dict[str, float | str]:
         figures: dict[str, float | str] = dict(json.loads(line) for line in process.stdout if line.startswith("["))
         process.wait()
         ends.cancel()
-    return figures if process.returncode == 0 else {**figures, "its end": f"did not come back ({process.returncode})"}
+    return figures if process.returncode == 0 else {"its end": "did not come back", **figures}
 
 
 def table(found: Mapping[str, Mapping[str, float | str]]) -> Iterator[str]:
@@ -307,7 +336,15 @@ def main() -> None:
         found = beside(asked.peers)
         print(json.dumps(found) if asked.json else "\n".join(table(found)))
         return
-    figures = {**start(), **cells(1_000), **cells(10_000_000), **cells(100_000_000), **calls(), **transfer()}
+    figures = {
+        **start(),
+        **cpu_of_a_cell(),
+        **cells(1_000),
+        **cells(10_000_000),
+        **cells(100_000_000),
+        **calls(),
+        **transfer(),
+    }
     figures |= {**stops(), **rebuilt(), **loop(), **crowd()}
     if os.geteuid() == 0:
         figures |= many()
