@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.DOTALL)
 
@@ -13,6 +14,12 @@ def url_of(path: str | Path) -> str:
     """The URL that was made a path, "" for a path of this machine."""
     match = _URL.match(os.fspath(path))
     return f"{match[1]}://{match[2]}" if match else ""
+
+
+def local_path(path: str) -> str:
+    """The path that a `file:` URL of this machine names; any other path or URL as it is."""
+    parts = urlsplit(path) if path.startswith("file://") else None
+    return unquote(parts.path) if parts and parts.netloc in ("", "localhost") else path
 
 
 def is_gone(path: bytes) -> bool:

@@ -156,9 +156,11 @@ def run(paths: Sequence[str], rebuild: bool, sync: bool, dry_run: bool, watch: b
     A PATH is a file, a folder, a quoted pattern such as 'docs/**/*.pdf', or, with the extra `cloud`, a URL: s3://…,
     gs://…, https://….
     """
+    from ingest.addresses import local_path
     from ingest.commands import run_paths
     from ingest.signals import say
 
+    paths = [local_path(path) for path in paths]
     if not paths and not given["files_from"]:
         raise click.UsageError("name a PATH, or a list of them with --files-from")
     _check_usage(paths, given)

@@ -52,6 +52,13 @@ def test_a_bare_path_is_a_run(run: Run, files: Path) -> None:
     assert [hit.source for hit in EmbeddedRetriever(Path(".rlm-search/index")).search("crane")] == ["a.txt"]
 
 
+def test_a_url_of_a_file_of_this_machine_is_its_path(run: Run, files: Path) -> None:
+    code, out, _ = run((files / "a.txt").as_uri().replace("a.txt", "%61.txt"), "--embedder", "none")
+
+    assert (code, out.partition(",")[0]) == (0, "1 document")
+    assert run("file://elsewhere/a.txt", "--embedder", "none")[0] == 2
+
+
 def test_the_index_goes_on_with_the_embedder_that_it_was_built_with(run: Run, files: Path) -> None:
     run("files", "--embedder", "hashing")
     (files / "b.txt").write_text("mended", encoding="utf-8")
