@@ -14,6 +14,7 @@ from ingest.errors import SourceError
 from ingest.forgetting import forget_files
 from ingest.journal import path_key
 from ingest.state import OpenIndex
+from ingest.syncing import is_ours
 from ingest.types import Failure, SourceFile
 
 _AT_ONCE = 1000
@@ -51,7 +52,7 @@ class RemoteSync:
     def _gone(self, url: str, index: OpenIndex) -> Iterator[bytes]:
         from ingest.remote import missing, shown
 
-        known = list(index.journal.holders_below(Path(shown(url))))
+        known = [path for path in index.journal.holders_below(Path(shown(url))) if is_ours(path, index)]
         unseen = [path for path in known if not self._has_seen(path)]
         if unseen and len(unseen) == len(known):
             raise SourceError(

@@ -87,10 +87,10 @@ def _is_below(folders: Sequence[Path], source: str) -> bool:
 
 def _gone(roots: Sequence[Path], index: OpenIndex) -> Iterator[bytes]:
     for root in roots:
-        yield from (path for path in index.journal.holders_below(root) if is_gone(path) and _is_ours(path, index))
+        yield from (path for path in index.journal.holders_below(root) if is_gone(path) and is_ours(path, index))
 
 
-def _is_ours(path: bytes, index: OpenIndex) -> bool:
+def is_ours(path: bytes, index: OpenIndex) -> bool:
     """It is of the part of the files that this process looks after."""
     return index.shard is None or index.shard.owns(index.journal.source_of(path))
 
