@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ingest.errors import SourceError
+from ingest.errors import ConfigError, SourceError
 from ingest.forgetting import forget_files
 from ingest.journal import path_key
+from ingest.sidecar import NO_ROOM
 from ingest.state import OpenIndex
 from ingest.syncing import is_ours
 from ingest.types import Failure, SourceFile
@@ -37,8 +38,14 @@ class RemoteSync:
         """The same files, with a note of the remote ones."""
         for file in found:
             if self._urls and isinstance(file, SourceFile) and file.url:
-                self._seen.execute("INSERT OR IGNORE INTO seen VALUES(?)", (path_key(file.path),))
+                self._note(path_key(file.path))
             yield file
+
+    def _note(self, path: bytes) -> None:
+        try:
+            self._seen.execute("INSERT OR IGNORE INTO seen VALUES(?)", (path,))
+        except sqlite3.OperationalError as error:
+            raise ConfigError(f"cannot note what was found: {error}", hint=NO_ROOM) from None
 
     def drop_gone(self, index: OpenIndex) -> int:
         """Remove the documents of files that are gone; what cannot be asked after stays. Returns how many.
@@ -70,7 +77,15 @@ class RemoteSync:
 
 @contextmanager
 def remote_sync(urls: Sequence[str]) -> Iterator[RemoteSync]:
-    """A sync below these URLs."""
+    """A sync below these URLs.
+
+    Raises:
+        ConfigError: there is no room to note what is found.
+    """
+    if not urls:
+        with closing(sqlite3.connect(":memory:", check_same_thread=False)) as nothing:
+            yield RemoteSync((), nothing)
+        return
     with tempfile.TemporaryDirectory(prefix="rlm-search-seen-", ignore_cleanup_errors=True) as folder:
         database = sqlite3.connect(os.path.join(folder, "seen.db"), isolation_level=None, check_same_thread=False)
         with closing(database):

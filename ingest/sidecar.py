@@ -26,6 +26,7 @@ from ingest.types import INSIDE, SourceFile
 from retrievers.types import MetadataValue
 
 IDS = ("doc_id", "id", "_id", "document_id")
+NO_ROOM = "set TMPDIR to a folder with more room"
 _AT_ONCE = 10_000
 _EXAMPLES = 3
 _BACKSLASH = re.compile(r"\\(?!x[89a-f][0-9a-f])")  # and not a byte that is no UTF-8
@@ -92,6 +93,9 @@ class Sidecar:
         except OSError as error:
             self.close()
             raise ConfigError(f"cannot read the metadata {path}: {error.strerror or error}") from None
+        except sqlite3.OperationalError as error:
+            self.close()
+            raise ConfigError(f"cannot hold the metadata {path}: {error}", hint=NO_ROOM) from None
         except BaseException:
             self.close()
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,23 @@ def test_of_rows_that_name_one_file_the_first_counts_and_the_others_are_told(tmp
         assert rows.of_file(found("a.txt")) == {"year": 1}
         counts = rows.counts(lambda _: False)
     assert (counts.repeated_rows, counts.unmatched_rows, counts.examples) == (1, 1, ("b.txt",))
+
+
+def test_a_table_that_the_temporary_folder_has_no_room_for_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "about.csv").write_text("path,n\n" + "".join(f"{number}.txt,{number}\n" for number in range(30_000)))
+    real = sqlite3.connect
+
+    def small(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        database: sqlite3.Connection = real(*arguments, **options)
+        database.execute("PRAGMA max_page_count = 40")  # as a disk of 160 kB
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    with pytest.raises(ConfigError, match=r"cannot hold the metadata .*about.csv: database or disk is full") as refused:
+        Sidecar(tmp_path / "about.csv")
+    assert "TMPDIR" in refused.value.hint
 
 
 @pytest.mark.parametrize(("name", "text"), [("m.csv", "a,b\n1,2\n"), ("m.jsonl", "[1]\n"), ("m.jsonl", "{")])
