@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from retrievers.embedders.hashing import HashingEmbedder
+from retrievers.errors import FilterError
 from retrievers.protocols import IndexWriter
 from retrievers.testing_corpus import chunked, document
 from retrievers.types import Document, IndexedDocument
@@ -54,6 +55,11 @@ class DuplicatesContract:
         raise NotImplementedError("override the fixture `open_reader`")
 
     @pytest.fixture
+    def open_held(self) -> Callable[[Any], Any]:
+        """Opens a retriever of the same index as `reader` with a filter that must hold."""
+        raise NotImplementedError("override the fixture `open_held`")
+
+    @pytest.fixture
     def reader(self, opened: Callable[[], IndexWriter], open_reader: Callable[[], Any]) -> Any:
         """A retriever of the group."""
         write_group(opened())
@@ -86,6 +92,40 @@ class DuplicatesContract:
         assert hits["fog-a"] == {"folder": "in", "near_duplicates": ["fog-b", "fog-c"]}
         assert hits["rudder"] == {"folder": "in"}
         assert reader.get("fog-c").metadata == {"folder": "copies", "duplicate_of": "fog-a"}
+
+    def test_where_a_filter_must_hold_no_mark_tells_of_what_it_leaves_out(
+        self, reader: Any, open_held: Callable[[Any], Any]
+    ) -> None:
+        held = open_held({"folder": "copies"})
+        for name in ("search", "vector_search", "hybrid_search"):
+            assert [(hit.doc_id, dict(hit.metadata)) for hit in getattr(held, name)("pilot fog")] == [
+                ("fog-c", {"folder": "copies"})
+            ]
+        assert held.get("fog-c").metadata == {"folder": "copies"}
+        assert [each.metadata for each in held.scan()] == [{"folder": "copies"}]
+        assert "duplicate_of" not in {field.name for field in held.describe().fields}
+
+    def test_where_a_filter_must_hold_marks_are_not_asked_for(
+        self, reader: Any, open_held: Callable[[Any], Any]
+    ) -> None:
+        held = open_held({"folder": "copies"})
+        for asked in ({"duplicate_of": "fog-a"}, {"not": {"duplicate_of": {"exists": True}}}):
+            for search in (held.search, held.vector_search, held.hybrid_search):
+                with pytest.raises(FilterError, match="duplicate_of"):
+                    search("fog", filters=asked)
+            for listing in (held.count, held.scan):
+                with pytest.raises(FilterError, match="duplicate_of"):
+                    listing(filters=asked)
+        with pytest.raises(FilterError, match="duplicate_of"):
+            held.facets("duplicate_of")
+        with pytest.raises(FilterError, match="duplicate_of"):
+            held.facets("folder", filters={"duplicate_of": "fog-a"})
+
+    def test_where_a_filter_must_hold_a_hit_names_those_that_pass(
+        self, reader: Any, open_held: Callable[[Any], Any]
+    ) -> None:
+        hits = {hit.doc_id: dict(hit.metadata) for hit in open_held({"folder": "in"}).search("fog", top_k=50)}
+        assert hits == {"fog-a": {"folder": "in", "near_duplicates": ["fog-b"]}, "rudder": {"folder": "in"}}
 
     def test_documents_are_counted_and_listed_one_by_one(self, reader: Any) -> None:
         assert reader.count("fog") == 4

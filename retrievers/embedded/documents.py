@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from tantivy import Order, Query
 
@@ -11,11 +11,12 @@ from retrievers.embedded.catalogue import column, presence_tag, value_prefix
 from retrievers.embedded.field_types import conflicting
 from retrievers.embedded.filtering import all_of as both
 from retrievers.embedded.filtering import beyond
-from retrievers.embedded.records import FieldRecord
+from retrievers.embedded.records import FieldRecord, UnitRecord
 from retrievers.embedded.snapshot import Address, Snapshot
 from retrievers.errors import DocumentNotFound
 from retrievers.fields import comparables, date_text
-from retrievers.filters import Eq, Filter, all_of, parse, types_in
+from retrievers.filters import Eq, Filter, all_of, types_in
+from retrievers.marks import FIELD, asked_for, tellable
 from retrievers.protocols import FilterLike
 from retrievers.types import (
     CorpusDescription,
@@ -64,7 +65,7 @@ class DocumentReader:
             sources=tuple(head.sources),
             language=head.language,
             media_type=head.media_type,
-            metadata=unit.told,
+            metadata=self._told(unit),
         )
 
     def read(self, doc_id: str, start: int, end: int) -> Span:
@@ -104,7 +105,7 @@ class DocumentReader:
 
     def facets(self, field: str, query: str, filters: FilterLike, top_k: int) -> Sequence[Facet]:
         """The most frequent values of a field."""
-        types_in(field, self._now.types)
+        types_in(tellable(self._must, field), self._now.types)
         values = self._values(field, self._heads(query, filters))
         return values[: max(top_k, 0)]
 
@@ -120,7 +121,8 @@ class DocumentReader:
         heads = now.heads(must)
         rows = now.rows(must)
         chunks = now.searcher.aggregate(heads, {"sum": {"sum": {"field": "chunks"}}})["sum"]["value"]
-        infos = [self._info(name, field, heads) for name, field in now.state.fields.items()]
+        named = {name: field for name, field in now.state.fields.items() if self._must is None or name != FIELD}
+        infos = [self._info(name, field, heads) for name, field in named.items()]
         return CorpusDescription(
             documents=now.count(heads),
             chunks=int(chunks or 0),
@@ -142,7 +144,10 @@ class DocumentReader:
         return self._now.count(self._now.heads(self._now.resolved(all_of(self._must, Eq("doc_id", doc_id))))) > 0
 
     def _heads(self, query: str, filters: FilterLike) -> Query:
-        return self._now.heads(self._now.resolved(all_of(self._must, parse(filters))), self._now.question(query))
+        return self._now.heads(self._now.resolved(asked_for(self._must, filters)), self._now.question(query))
+
+    def _told(self, unit: UnitRecord) -> Mapping[str, Any]:
+        return unit.told if self._must is None else unit.metadata
 
     def _scan(self, heads: Query, after: str, limit: int | None) -> Iterator[DocumentSummary]:
         now, left = self._now, limit
@@ -158,7 +163,7 @@ class DocumentReader:
                     pages=len(head.pages),
                     characters=head.length,
                     language=head.language,
-                    metadata=unit.told,
+                    metadata=self._told(unit),
                 )
             if not batch:
                 return

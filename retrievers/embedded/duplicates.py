@@ -9,10 +9,9 @@ from typing import Final
 
 from retrievers.embedded.catalogue import presence_tag, value_tag
 from retrievers.embedded.snapshot import Snapshot
-from retrievers.filters import And, Exists, Filter, In, Not, Or
+from retrievers.filters import And, Exists, Filter, In, Not
+from retrievers.marks import FIELD, names_marks
 from retrievers.types import Hit
-
-FIELD: Final = "duplicate_of"
 
 _NAMED: Final = 20
 """Near-duplicates that a hit names at most."""
@@ -24,7 +23,7 @@ def collapsed(now: Snapshot, passing: Filter | None) -> Filter | None:
     The original stands for its near-duplicates where it passes the filter itself, else the smallest id that does. A
     filter that names the field `duplicate_of` means what it says, and nothing is left out.
     """
-    if not has_duplicates(now) or (passing is not None and names_duplicates(passing)):
+    if not has_duplicates(now) or (passing is not None and names_marks(passing)):
         return passing
     if passing is None:
         return Not(Exists(FIELD))
@@ -77,14 +76,3 @@ def _hidden(now: Snapshot, passing: Filter) -> tuple[str, ...]:
         for original, ids in sorted(groups.items())
         for doc_id in (ids if original in passed else sorted(ids)[1:])
     )
-
-
-def names_duplicates(passing: Filter) -> bool:
-    """Whether a filter speaks of near-duplicates itself."""
-    match passing:
-        case And(parts) | Or(parts):
-            return any(map(names_duplicates, parts))
-        case Not(inner):
-            return names_duplicates(inner)
-        case _:
-            return passing.field == FIELD

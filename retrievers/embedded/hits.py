@@ -16,8 +16,13 @@ def hit_of(
     score: float,
     sought: Sequence[Sought],
     within: tuple[int, int] | None = None,
+    *,
+    is_held: bool = False,
 ) -> Hit:
-    """Make the result of a unit: its best passage, within the given span of the document where there is one."""
+    """Make the result of a unit: its best passage, within the given span of the document where there is one.
+
+    With `is_held` its mark of a near-duplicate is not told.
+    """
     unit, text = now.unit(address)
     first, last = _clipped(unit, within)
     if (first, last) != (unit.start, unit.end):
@@ -33,7 +38,7 @@ def hit_of(
         pages=(unit.page,) if unit.page else (),
         title=unit.title,
         source=unit.source,
-        metadata=unit.told,
+        metadata=unit.metadata if is_held else unit.told,
     )
 
 

@@ -28,7 +28,8 @@ from retrievers.embedded.snapshot import Snapshot
 from retrievers.embedded.vectors import END, START, Rows
 from retrievers.embedders import spec_of
 from retrievers.errors import ConfigError, EngineUnavailable, IndexMismatch
-from retrievers.filters import Filter, all_of, parse
+from retrievers.filters import Filter, parse
+from retrievers.marks import asked_for
 from retrievers.protocols import Embedder, FilterLike
 from retrievers.types import (
     CorpusDescription,
@@ -60,6 +61,7 @@ class EmbeddedRetriever:
     def __init__(self, path: Path, embedder: Callable[[], Embedder] | None = None, *, must: FilterLike = None) -> None:
         self._path = Path(path)
         self._must = parse(must)
+        self._is_held = self._must is not None
         self._manifest = read_manifest(self._path)
         self._text = ReadableFolder(self._path / TEXT)
         self._index = open_text(self._path, self._text.path)
@@ -89,7 +91,9 @@ class EmbeddedRetriever:
             return self._without_words(now, passing, top_k) if filters else []
         sought = wanted(now, question)
         found = now.search(now.queries.lexical(question), top_k, passing)
-        return self._naming(now, [hit_of(now, address, score, sought) for score, address in found])
+        return self._naming(
+            now, [hit_of(now, address, score, sought, is_held=self._is_held) for score, address in found]
+        )
 
     def vector_search(self, query: str, *, top_k: int = 10, filters: FilterLike = None) -> Sequence[Hit]:
         """By meaning: the units whose best chunk is most similar.
@@ -126,15 +130,13 @@ class EmbeddedRetriever:
     def _asked(self, query: str, filters: FilterLike) -> tuple[Snapshot, Question, Filter | None]:
         """The newest state, and what is asked of it."""
         now = self.snapshot()
-        passing = now.resolved(all_of(self._must, parse(filters)))
+        passing = now.resolved(asked_for(self._must, filters))
         return now, now.question(text_argument("the query", query)), collapsed(now, passing)
 
     def candidates(self, query: str, filters: FilterLike = None, depth: int = scoring.DEPTH) -> Candidates:
         """What `hybrid_search` mixes, as arrays: for experiments with the mix."""
         now = self.snapshot()
-        return self._candidates(
-            now, query, now.question(query), now.resolved(all_of(self._must, parse(filters))), depth
-        )
+        return self._candidates(now, query, now.question(query), now.resolved(asked_for(self._must, filters)), depth)
 
     def _candidates(
         self, now: Snapshot, query: str, question: Question, passing: Filter | None, depth: int
@@ -166,7 +168,7 @@ class EmbeddedRetriever:
         places = now.by_keys(keys)
         sought = wanted(now, question)
         hits = [
-            hit_of(now, places[key], float(score), sought, _chunk_span(now, best.get(key)))
+            hit_of(now, places[key], float(score), sought, _chunk_span(now, best.get(key)), is_held=self._is_held)
             for key, score in zip(keys, ranked.scores[:top_k], strict=True)
             if key in places
         ]
@@ -174,7 +176,8 @@ class EmbeddedRetriever:
 
     def _without_words(self, now: Snapshot, passing: Filter | None, top_k: int) -> list[Hit]:
         """A query of no words finds, with a filter, the beginnings of what passes."""
-        return self._naming(now, [hit_of(now, at, 0.0, ()) for _, at in now.search(now.heads(passing), top_k)])
+        found = now.search(now.heads(passing), top_k)
+        return self._naming(now, [hit_of(now, at, 0.0, (), is_held=self._is_held) for _, at in found])
 
     def _naming(self, now: Snapshot, hits: Sequence[Hit]) -> list[Hit]:
         return naming_duplicates(now, hits, now.resolved(self._must))

@@ -11,6 +11,7 @@ from retrievers.embedded.documents import WRITTEN, beside_column
 from retrievers.embedded.querying import take_apart
 from retrievers.fields import FORMS_OF, Form, Types
 from retrievers.filters import Exists, types_in
+from retrievers.marks import FIELD
 from retrievers.servers import asking
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.servers.looking import Seen
@@ -34,9 +35,12 @@ _TERMS: Final = 60_000
 class ServerCorpus:
     """The documents of an index that hold the conditions."""
 
-    def __init__(self, dialect: Dialect, index: str, seen: Seen, conditions: Sequence[Json]) -> None:
+    def __init__(
+        self, dialect: Dialect, index: str, seen: Seen, conditions: Sequence[Json], *, is_held: bool = False
+    ) -> None:
         self._dialect, self._index, self._seen = dialect, index, seen
         self._conditions = list(conditions)
+        self._is_held = is_held  # a filter must hold: marks of near-duplicates are not told
 
     def count(self, query: str) -> int:
         """How many documents match."""
@@ -59,7 +63,9 @@ class ServerCorpus:
         heads = self._heads("")
         body = {"query": heads, "size": 0, "aggs": {"chunks": {"sum": {"field": "chunks"}}}, "track_total_hits": True}
         answer = self._dialect.request("POST", f"/{self._index}/_search", body=body)
-        values = self._values(list(self._seen.types), heads, _EXAMPLE_VALUES)
+        values = self._values(
+            [name for name in self._seen.types if not self._is_held or name != FIELD], heads, _EXAMPLE_VALUES
+        )
         infos = [self._info(name, found) for name, found in values.items()]
         return CorpusDescription(
             documents=answer["hits"]["total"]["value"],
@@ -108,7 +114,7 @@ class ServerCorpus:
             while left is None or left > 0:
                 rows, point = self._batch(heads, after, BATCH if left is None else min(left, BATCH), point)
                 for row in rows:
-                    yield _summary(row["_source"])
+                    yield _summary(row["_source"], is_held=self._is_held)
                 if not rows:
                     return
                 after = rows[-1]["sort"][0]
@@ -201,7 +207,7 @@ def _counted(answer: Json, number: int, types: Types) -> _Values:
     )
 
 
-def _summary(source: Json) -> DocumentSummary:
+def _summary(source: Json, *, is_held: bool) -> DocumentSummary:
     about, summary = source["hit"], source["summary"]
     return DocumentSummary(
         doc_id=source["doc_id"],
@@ -210,5 +216,5 @@ def _summary(source: Json) -> DocumentSummary:
         pages=summary["pages"],
         characters=summary["characters"],
         language=source.get("language", ""),
-        metadata=shown_metadata(about),
+        metadata=shown_metadata(about, is_held=is_held),
     )

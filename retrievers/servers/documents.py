@@ -33,9 +33,12 @@ _IN_ORDER: Final = [{"kind": "asc"}, {"unit": "asc"}]
 class ServerDocuments:
     """Documents of an index, those that hold the conditions."""
 
-    def __init__(self, dialect: Dialect, index: str, seen: Seen, conditions: Sequence[Json]) -> None:
+    def __init__(
+        self, dialect: Dialect, index: str, seen: Seen, conditions: Sequence[Json], *, is_held: bool = False
+    ) -> None:
         self._dialect, self._index, self._seen = dialect, index, seen
         self._conditions = list(conditions)
+        self._is_held = is_held
 
     def get(self, doc_id: str) -> RetrievedDocument:
         """The whole document."""
@@ -52,7 +55,7 @@ class ServerDocuments:
             sources=tuple(record.sources),
             language=record.language,
             media_type=record.media_type,
-            metadata=shown_metadata(about),
+            metadata=shown_metadata(about, is_held=self._is_held),
         )
 
     def restored(self, doc_id: str) -> IndexedDocument:

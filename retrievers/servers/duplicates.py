@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from retrievers.embedded.duplicates import FIELD, names_duplicates
 from retrievers.filters import Filter
+from retrievers.marks import FIELD, names_marks
 from retrievers.servers import asking
 from retrievers.servers.dialect import Dialect, Json
 from retrievers.types import Hit
@@ -36,7 +36,7 @@ def collapsed(dialect: Dialect, index: str, given: Filter | None, conditions: li
     """
     if given is None:
         return [*conditions, {"bool": {"must_not": [MARKED]}}]
-    if names_duplicates(given):
+    if names_marks(given):
         return conditions
     hidden = _hidden(dialect, index, conditions)
     return [*conditions, {"bool": {"must_not": [{"terms": {"doc_id": hidden}}]}}] if hidden else conditions

@@ -8,6 +8,7 @@ from retrievers.arguments import count_argument, text_argument
 from retrievers.embedded.querying import take_apart
 from retrievers.errors import FilterError
 from retrievers.filters import Filter, conjunction, parse, resolve
+from retrievers.marks import asked_for, tellable
 from retrievers.protocols import Embedder, FilterLike
 from retrievers.servers import asking
 from retrievers.servers.corpus import ServerCorpus
@@ -127,8 +128,8 @@ class ServerRetriever:
 
     def _conditions(self, filters: FilterLike) -> tuple[Seen, list[Json]]:
         """What the index holds, and the conditions that hold for this call, those nobody can take away first."""
-        given = parse(filters)
-        asked = [each for each in (self._must, given) if each is not None]
+        asked_for(self._must, filters)
+        asked = [each for each in (self._must, parse(filters)) if each is not None]
         seen = self._looker.seen()
         try:
             return seen, _translated(asked, seen)
@@ -177,7 +178,7 @@ class ServerRetriever:
             FilterError: there is no such field.
         """
         query, top_k = text_argument("the query", query), count_argument("top_k", top_k)
-        return self._corpus(filters).facets(text_argument("field", field), query, top_k)
+        return self._corpus(filters).facets(tellable(self._must, text_argument("field", field)), query, top_k)
 
     def scan(
         self, *, query: str = "", filters: FilterLike = None, after: str = "", limit: int | None = None
@@ -215,10 +216,10 @@ class ServerRetriever:
         self._dialect.close()
 
     def _documents(self) -> ServerDocuments:
-        return ServerDocuments(self._dialect, self._index, *self._conditions(None))
+        return ServerDocuments(self._dialect, self._index, *self._conditions(None), is_held=self._must is not None)
 
     def _corpus(self, filters: FilterLike) -> ServerCorpus:
-        return ServerCorpus(self._dialect, self._index, *self._conditions(filters))
+        return ServerCorpus(self._dialect, self._index, *self._conditions(filters), is_held=self._must is not None)
 
 
 def _translated(filters: Sequence[Filter], seen: Seen) -> list[Json]:

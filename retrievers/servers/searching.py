@@ -210,7 +210,7 @@ class ServerSearch:
         )
 
     def _shown(self, found: Sequence[tuple[Json, float, tuple[int, int] | None]]) -> list[Hit]:
-        hits = hits_of(self.question, self.seen.held, found)
+        hits = hits_of(self.question, self.seen.held, found, is_held=bool(self._must))
         return naming_duplicates(self._dialect, self._index, hits, self._must) if self._is_marked else hits
 
     def _nearest_units(self, vector: Vector, count: int) -> tuple[list[Place], list[float]]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from retrievers.embedded.analysis import ANALYSERS, CJK_RUN
 from retrievers.embedded.querying import Question
+from retrievers.marks import FIELD
 from retrievers.servers.dialect import Json
 from retrievers.snippets import Readied, Sought, fold, folded_whitespace, passage, sought
 from retrievers.types import Hit
@@ -26,13 +27,24 @@ def text_of(source: Mapping[str, Any]) -> str:
 
 
 def hits_of(
-    question: Question, held: Sequence[str], found: Sequence[tuple[Json, float, tuple[int, int] | None]]
+    question: Question,
+    held: Sequence[str],
+    found: Sequence[tuple[Json, float, tuple[int, int] | None]],
+    *,
+    is_held: bool = False,
 ) -> list[Hit]:
-    """The hits of units, each given with its score and the span of the document that its passage lies in, if any."""
+    """The hits of units, each given with its score and the span of the document that its passage lies in, if any.
+
+    Args:
+        question: what passages are chosen by.
+        held: the analysers of the index.
+        found: rows, scores, spans.
+        is_held: a filter must hold, and marks of near-duplicates are not told.
+    """
     clipped = [_clipped(source, within) for source, _, within in found]
     sought_for = wanted(question, held, [text for _, text in clipped])
     return [
-        _hit(source, score, start, text, sought_for)
+        _hit(source, score, start, text, sought_for, shown_metadata(source["hit"], is_held=is_held))
         for (source, score, _), (start, text) in zip(found, clipped, strict=True)
     ]
 
@@ -46,7 +58,9 @@ def _clipped(source: Json, within: tuple[int, int] | None) -> tuple[int, Readied
     return first, Readied(text[first - start : last - start])
 
 
-def _hit(source: Json, score: float, start: int, text: Readied, sought_for: Sequence[Sought]) -> Hit:
+def _hit(
+    source: Json, score: float, start: int, text: Readied, sought_for: Sequence[Sought], metadata: Mapping[str, Any]
+) -> Hit:
     about = source["hit"]
     begin, finish = passage(text, sought_for)
     return Hit(
@@ -59,13 +73,13 @@ def _hit(source: Json, score: float, start: int, text: Readied, sought_for: Sequ
         pages=(about["page"],) if about["page"] else (),
         title=about["title"],
         source=about["source"],
-        metadata=shown_metadata(about),
+        metadata=metadata,
     )
 
 
-def shown_metadata(about: Json) -> Mapping[str, Any]:
-    """The metadata of a document, with the mark of a near-duplicate."""
-    mark = {"duplicate_of": about["duplicate_of"]} if "duplicate_of" in about else {}
+def shown_metadata(about: Json, *, is_held: bool = False) -> Mapping[str, Any]:
+    """The metadata of a document, with the mark of a near-duplicate, unless a filter must hold."""
+    mark = {FIELD: about[FIELD]} if FIELD in about and not is_held else {}
     return {**about["metadata"], **mark}
 
 

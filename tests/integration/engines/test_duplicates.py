@@ -13,6 +13,7 @@ from retrievers.embedded import EmbeddedRetriever, EmbeddedWriter
 from retrievers.embedders.hashing import HashingEmbedder
 from retrievers.protocols import IndexWriter
 from retrievers.registry import open_retriever, open_writer
+from retrievers.settings import Settings
 from retrievers.testing_duplicates import DuplicatesContract, write_group
 from tests.servers.search_nodes import ENGINES, fresh_index
 
@@ -41,6 +42,12 @@ class TestServers(DuplicatesContract):
     @pytest.fixture
     def open_reader(self, url: str) -> Callable[[], Any]:
         return lambda: open_retriever(url, embedder=EMBEDDER)
+
+    @pytest.fixture
+    def open_held(self, group: str) -> Callable[[Any], Any]:
+        return lambda must: open_retriever(
+            group, embedder=EMBEDDER, settings=Settings.of({"retriever": {"must": must}})
+        )
 
     @pytest.fixture
     def reader(self, group: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +24,7 @@ class TestEmbeddedEngine(DuplicatesContract):
     @pytest.fixture
     def open_reader(self, path: Path) -> Callable[[], EmbeddedRetriever]:
         return lambda: EmbeddedRetriever(path, HashingEmbedder)
+
+    @pytest.fixture
+    def open_held(self, path: Path) -> Callable[[Any], EmbeddedRetriever]:
+        return lambda must: EmbeddedRetriever(path, HashingEmbedder, must=must)
