@@ -6,8 +6,9 @@ import base64
 import http.client
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeAlias
@@ -121,6 +122,24 @@ def html(handler: Handler) -> bool:
     """The page of a gateway in place of any answer."""
     handler.answer(200, b"<html><body>Welcome to the gateway</body></html>", {"content-type": "text/html"})
     return True
+
+
+def overdue(times: int, seconds: float) -> Fault:
+    """The first bulks reach the server, and their answers come later than anybody waits for."""
+    left = [times]
+
+    def fault(handler: Handler) -> bool:
+        if "_bulk" not in handler.path or not left[0]:
+            return False
+        left[0] -= 1
+        status, headers, body = handler.ask()
+        time.sleep(seconds)
+        with suppress(OSError):  # nobody is there any more
+            handler.answer(status, body, headers)
+        handler.close_connection = True
+        return True
+
+    return fault
 
 
 def half(times: int, of: str = "search") -> Fault:

@@ -21,7 +21,7 @@ from retrievers.testing import chunked, document
 from retrievers.types import Document, IndexedDocument
 from rlm_search.cli.commands import main as rlm_search
 from tests.servers.certificates import make_certificate
-from tests.servers.faulty_proxy import Fault, Handler, Proxy, asleep, busy, half, html, locked, proxy
+from tests.servers.faulty_proxy import Fault, Handler, Proxy, asleep, busy, half, html, locked, overdue, proxy
 from tests.servers.search_nodes import ENGINES, dialect_of, fresh_index, product_of
 
 pytestmark = pytest.mark.integration
@@ -93,6 +93,25 @@ def test_a_bulk_whose_answer_is_cut_in_half_is_sent_again_and_harms_nothing(way:
     assert {hit.doc_id for hit in reader.search("second third")} == {"d0", "d1"}
     assert isinstance(reader, ServerRetriever)
     assert reader.count() == 2
+
+
+def test_a_bulk_that_takes_longer_than_anybody_waits_is_sent_again_and_harms_nothing(way: Way) -> None:
+    way.write("first")
+    way.proxy.fault = overdue(2, seconds=4)
+    writer = open_writer(way.url(), embedder=None, settings=Settings.of({"server": {"timeout_seconds": 2}}))
+    for name, text in (("d0", "second"), ("d1", "third")):
+        each = document(name, text)
+        writer.replace([IndexedDocument(document=each, chunks=chunked(each))])
+    writer.flush()
+    assert isinstance(writer, Refuses)
+    assert not writer.take_refused()
+    writer.close()
+
+    reader = way.open()
+    assert isinstance(reader, ServerRetriever)
+    assert [(hit.doc_id, hit.preview) for hit in reader.search("first second")] == [("d0", "second")]
+    assert [each.document.text for each in reader.export()] == ["second", "third"]
+    assert sum("_bulk" in line for line in way.proxy.seen) >= 4
 
 
 def test_a_server_that_is_gone_in_a_bulk_and_comes_back_is_waited_for(way: Way) -> None:
