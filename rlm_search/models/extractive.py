@@ -23,7 +23,7 @@ for sentence in ranked[0][:10]:
     print(sentence)"""
 
 _ANSWER = """lines = []
-unread = len(set().union(*(reader.unread for reader in readers)))
+unread = len({doc_id for reader in readers for doc_id in reader.unread})
 left_out = f" ({unread} of the documents that were found could not be read.)" if unread else ""
 for sentence in best:
     marker = cite({"doc_id": sentence.doc_id, "start": sentence.start, "end": sentence.end}, sentence.text)

@@ -1,6 +1,7 @@
 """The program that the extractive reader runs in the REPL: search, weigh sentences, quote the best. No model in it.
 
-It is sent as the first cell, so it uses nothing but the standard library and the tools that it is given.
+It is sent as the first cell, so it uses nothing but the standard library and the tools that it is given, and of Python
+what monty knows as well (`prompts/monty.md`).
 """
 # ruff: noqa: RUF001 -- quotation marks and dashes of several languages
 
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 _FUNCTION_WORDS = """
 a about after all also although am an and any are as at be because been before being between both but by can could
@@ -134,16 +137,15 @@ def sentences(text: str) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     for start, end in _blocks(text):
         position = start
-        for match in _END.finditer(text, start, end):
-            if match.group()[0] == "." and ABBREVIATION.search(
-                text[max(position, match.start() - 8) : match.start() + 1]
-            ):
+        for match in _END.finditer(text[start:end]):
+            at = start + match.start()
+            if match.group()[0] == "." and ABBREVIATION.search(text[max(position, at - 8) : at + 1]):
                 continue
-            spans.append((position, match.end()))
-            position = match.end()
+            position, before = start + match.end(), position
+            spans.append((before, position))
         spans.append((position, end))
     trimmed = (_trimmed(text, a, b) for a, b in spans)
-    return [(a, b) for a, b in trimmed if b - a >= (6 if _CJK.search(text, a, b) else 12)]
+    return [(a, b) for a, b in trimmed if b - a >= (6 if _CJK.search(text[a:b]) else 12)]
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:
@@ -253,15 +255,17 @@ class Reader:
             self._score(sentence)
         return sorted(found.values(), key=lambda s: (-s.score, s.doc_id, s.start))
 
-    def _pieces(self) -> Iterable[tuple[str, Any, float, str]]:
+    def _pieces(self) -> list[tuple[str, Any, float, str]]:
         """What could be read of the passages."""
+        pieces: list[tuple[str, Any, float, str]] = []
         for doc_id, start, end, prior, about in self._passages():
             try:
                 piece = self._read(doc_id, start, end)
             except Exception:  # noqa: BLE001 - one hit that cannot be read does not cost the others; the host counts
                 self.unread.add(doc_id)
                 continue
-            yield doc_id, piece, prior, about
+            pieces.append((doc_id, piece, prior, about))
+        return pieces
 
     def choose(self, ranked: Sequence[Sentence], most: int = 3) -> list[Sentence]:
         """The best sentences that are good enough, and close to the very best, without those that say the same."""
@@ -296,8 +300,9 @@ class Reader:
         texts = [set(terms(str(hit["preview"]))) for hit in self.hits]
         return len(texts), {term: sum(term in text for text in texts) for term in words}
 
-    def _passages(self) -> Iterable[tuple[str, int, int, float, str]]:
+    def _passages(self) -> list[tuple[str, int, int, float, str]]:
         """What to read: around each hit, with how good the hit was and what its document is called."""
+        passages: list[tuple[str, int, int, float, str]] = []
         seen: dict[tuple[str, int], None] = {}
         for rank, hit in enumerate(self.hits):
             key = (hit["doc_id"], hit["start"] // AROUND)
@@ -305,7 +310,9 @@ class Reader:
                 continue
             seen[key] = None
             about = f"{hit['title']} {re.sub(r'[_/.-]', ' ', hit['source'])}"
-            yield hit["doc_id"], max(hit["start"] - AROUND, 0), hit["end"] + AROUND, 1 / (1 + 0.25 * rank), about
+            start, end = max(hit["start"] - AROUND, 0), hit["end"] + AROUND
+            passages.append((hit["doc_id"], start, end, 1 / (1 + 0.25 * rank), about))
+        return passages
 
     def _score(self, sentence: Sentence) -> None:
         total = sum(self.weights.values()) or 1.0
@@ -322,9 +329,10 @@ class Reader:
 
     def _fit(self, sentence: Sentence) -> float:
         """A bonus for holding what was asked for: a number, a date, a name, a reason, not those of the question."""
-        looks = next((looks for asked, looks in _KINDS if asked.search(self.question)), None)
-        if looks is None:
+        kinds = [looks for asks, looks in _KINDS if asks.search(self.question)]
+        if not kinds:
             return 0.0
+        looks = kinds[0]
         asked = set(self.question.casefold().split())
         new = [m.group() for m in looks.finditer(sentence.text) if m.group().casefold() not in asked]
         if looks is _NUMBER:

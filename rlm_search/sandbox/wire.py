@@ -126,6 +126,8 @@ def widen(sock: socket.socket) -> None:
     """Ask for large buffers; less is given where the system has a lower cap."""
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+    if sock.family == socket.AF_INET:  # what a pair is on Windows: short messages go at once
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def waited(sock: socket.socket, direction: Literal["read", "write"], seconds: float) -> bool:

@@ -368,3 +368,41 @@ def test_what_the_host_raises_ends_a_cell_that_catches_everything() -> None:
             sandbox.execute("while True:\n    try: spend()\n    except BaseException: pass", timeout=20)
         assert time.monotonic() - started < 5
         assert isinstance(sandbox, ConfinedSandbox)
+
+
+def test_it_needs_nothing_that_windows_does_not_have() -> None:
+    """As far as that can be told on Linux: without the modules and names that only Unix has."""
+    script = (
+        "import os, select, signal, socket, subprocess, sys\n"
+        "sys.modules.update(dict.fromkeys(('fcntl', 'resource', 'pwd', 'grp', 'termios')))\n"
+        "for module, names in ((os, 'fork register_at_fork geteuid getuid setsid killpg pidfd_open readv'),\n"
+        "                      (signal, 'SIGKILL SIGALRM setitimer pidfd_send_signal'),\n"
+        "                      (select, 'poll epoll'), (socket, 'AF_UNIX send_fds recv_fds')):\n"
+        "    for name in names.split():\n"
+        "        delattr(module, name) if hasattr(module, name) else None\n"
+        "def pair():  # as Python makes one there\n"
+        "    with socket.create_server(('127.0.0.1', 0)) as listener:\n"
+        "        return socket.create_connection(listener.getsockname()), listener.accept()[0]\n"
+        "socket.socketpair = pair\n"
+        "from rlm_search.sandbox.monty import monty_sandbox\n"
+        "with monty_sandbox() as sandbox:\n"
+        "    sandbox.start({'double': lambda n: 2 * n}, {'text': 'a' * 2_000_000})\n"
+        "    print(sandbox.execute('x = double(21)\\nx, len(text)', timeout=20).stdout, end='')\n"
+        "    print(sandbox.execute('while True: pass', timeout=0.2).ended, sandbox.get('x'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.returncode) == ("(42, 2000000)\nkilled 42\n", 0), done.stderr
+
+
+@pytest.mark.parametrize(
+    "question", ["Above which wind is no berthing allowed?", "When is fish on the menu?", "Who won?"]
+)
+def test_without_a_language_model_the_same_passages_are_quoted_as_elsewhere(question: str) -> None:
+    """The program of the extractive reader is Python that monty knows, too."""
+    answers = [
+        RLM(model="extractive", retriever=MemoryRetriever(ARCHIVE), sandbox=sandbox).run(question)
+        for sandbox in (ConfinedSandbox, monty_sandbox)
+    ]
+    assert answers[0].status == answers[1].status
+    assert answers[0].text == answers[1].text
+    assert [c.quote for c in answers[0].citations] == [c.quote for c in answers[1].citations]
