@@ -19,7 +19,13 @@ from rlm_search.tools.delegate import MAX_CONCURRENT
 from rlm_search.trace.events import CellFinished, Verdict, Verified
 from rlm_search.types import Answer, Citation, Doubt, Message, Model
 
-_VERDICT = re.compile(r"\b(?P<not>UN|NOT )?SUPPORTED\b[ \t:.*`-]*(?P<reason>[^\n]*)", re.IGNORECASE)
+_REST = r"SUPPORTED\b[\"' \t:.*`-]*(?P<reason>.*)"
+_CAPITALS = re.compile(rf"(?P<before>.*?)\b(?P<not>UN|NOT )?{_REST}")
+_AT_START = re.compile(rf"(?P<before>(?:.*:)?[\W_]*)(?:verdict\W*)?(?P<not>UN|NOT )?{_REST}", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|nor|neither|cannot|nowhere|nothing|hardly|unsupported)\b|n['’]t\b", re.IGNORECASE
+)
+_DENIAL = re.compile(r"(?:false|no|not)\b", re.IGNORECASE)
 _REASON_SHOWN = 300
 _CELLS_SHOWN = 3
 _PRINTED_SHOWN = 1_500
@@ -100,10 +106,25 @@ def _read(reply: str | Exception) -> tuple[Verdict, str]:
         return "unchecked", reply.message
     if isinstance(reply, Exception):
         return "unchecked", "the model that looks did not answer"
-    found = next(reversed(list(_VERDICT.finditer(reply))), None)  # the last word of one that thinks aloud
+    found = _verdict(reply)
     if found is None:
         return "unchecked", "the model that looks gave no verdict"
-    return ("unsupported", found["reason"].strip()[:_REASON_SHOWN]) if found["not"] else ("supported", "")
+    reason = found["reason"].strip()
+    if found["not"] or _DENIAL.match(reason):
+        return "unsupported", reason[:_REASON_SHOWN]
+    return "supported", ""
+
+
+def _verdict(reply: str) -> re.Match[str] | None:
+    """The last line that is a verdict, of one that thinks aloud; in capitals, as it was told to, before any other.
+
+    "isn't supported" in a sentence is none, nor is "the year is supported" in the reason for the opposite.
+    """
+    for form in (_CAPITALS, _AT_START):
+        lines = [found for line in reply.splitlines() if (found := form.match(line))]
+        if lines:
+            return None if _NEGATION.search(lines[-1]["before"]) else lines[-1]
+    return None
 
 
 def _prompt(claim: Claim, citations: Sequence[Citation]) -> str:
