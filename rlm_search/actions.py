@@ -3,8 +3,9 @@
 A cell is a fenced block (python, py, repl, bare if it parses as code, unclosed), the body of a `<python>` or
 `<code>` element or of a tool call, in XML or in JSON, or a whole reply that is Python. A finish is `FINAL(…)`,
 `FINAL: …`, `FINAL_VAR(name)`, `FINAL_VAR: name`, `SUBMIT(…)` or `NOT_FOUND: reason` at the beginning of a line of
-prose; all that follows it, code and fences too, is the answer. Finishes inside cells are calls and run with them. What
-a model wrote as if it were the output of its code is left out, with all that it made of it.
+prose, or of a fence without code; all that follows it, code and fences too, is the answer. Finishes inside cells are
+calls and run with them. What a model wrote as if it were the output of its code is left out, with all that it made of
+it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Reply:
 
 
 _LANGUAGES = frozenset({"python", "py", "python3", "repl", "ipython", "pycon", "tool_code", "execute", "interpreter"})
+_WORDS_IN_FENCES = frozenset({"", "text", "txt", "plaintext", "markdown", "md"})
 _ELEMENT = re.compile(
     r"<(?P<tag>python|code|repl|execute|tool_code)>\s*(?P<body>.*?)\s*(?:</(?P=tag)>|\Z)", re.DOTALL | re.IGNORECASE
 )
@@ -66,7 +68,7 @@ _PARAMETER = re.compile(
 _CALL = re.compile(r"<(?:tool_call|function_call)>\s*(\{.*?\})\s*(?:</(?:tool_call|function_call)>|\Z)", re.DOTALL)
 _WORDS = ("FINAL_VAR", "FINAL", "SUBMIT", "NOT_FOUND")
 _FINISH = re.compile(
-    rf"^[ \t]*(?:\*\*|#+[ \t]+)?(?P<word>{'|'.join(_WORDS)})(?:\*\*)?[ \t]*(?P<form>:\*\*|[:(])",
+    rf"^[ \t]*(?:(?P<bold>\*\*)|#+[ \t]+)?(?P<word>{'|'.join(_WORDS)})(?:\*\*)?[ \t]*(?P<form>:\*\*|[:(])",
     re.MULTILINE,
 )
 _OUTPUT = re.compile(r"^[ \t]*<(?:output|error)>", re.MULTILINE)
@@ -98,7 +100,7 @@ def _read(text: str, *, is_cut: bool) -> Reply:
     before = text if finish is None else text[: finish[0]]
     after = "" if finish is None else text[finish[1] :]
     cells, cut = _cells([*blocks(before), *blocks(after)], is_cut=is_cut)
-    said = finish[2] if finish else None
+    said = finish[2] if finish else None if cells else _fenced_finish(pieces)
     if said and said.kind == "expression" and not cells:
         return Reply(cells=(said.value,))
     return Reply(cells=tuple(cells), finish=said, is_cut=cut)
@@ -239,13 +241,29 @@ def _first_finish(text: str, pieces: list[Block]) -> tuple[int, int, TextFinish]
     for piece in pieces:
         match = _FINISH.search(piece.body) if piece.language is None else None
         if match:
-            start = piece.start + match.start()
-            said_from = piece.start + match.end()
-            if match["form"] != "(":
-                return start, len(text), _said(match["word"], text[said_from:].strip())
-            end, finish = _called(match["word"], text, piece.start + match.start("word"), said_from)
-            return start, end, finish
+            end, finish = _finish_at(match, text, piece.start)
+            return piece.start + match.start(), end, finish
     return None
+
+
+def _fenced_finish(pieces: list[Block]) -> TextFinish | None:
+    """The finish in words that begins a fence without code, where a reply holds nothing else to do."""
+    for piece in pieces:
+        match = _FINISH.match(piece.body.lstrip("\n")) if piece.language in _WORDS_IN_FENCES else None
+        if match:
+            return _finish_at(match, match.string, 0)[1]
+    return None
+
+
+def _finish_at(match: re.Match[str], text: str, offset: int) -> tuple[int, TextFinish]:
+    """Where a finish ends in a text, and what it says; the match is of what begins there at `offset`."""
+    said_from = offset + match.end()
+    if match["form"] == "(":
+        return _called(match["word"], text, offset + match.start("word"), said_from)
+    said = text[said_from:].strip()
+    if match["bold"] and match[0].count("**") == 1:
+        said = said.replace("**", "", 1)  # the end of what the word began: **FINAL: yes**
+    return len(text), _said(match["word"], said)
 
 
 def _said(word: str, said: str) -> TextFinish:

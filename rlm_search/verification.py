@@ -23,7 +23,7 @@ _REST = r"SUPPORTED\b[\"' \t:.*`-]*(?P<reason>.*)"
 _CAPITALS = re.compile(rf"(?P<before>.*?)\b(?P<not>UN|NOT )?{_REST}")
 _AT_START = re.compile(rf"(?P<before>(?:.*:)?[\W_]*)(?:verdict\W*)?(?P<not>UN|NOT )?{_REST}", re.IGNORECASE)
 _NEGATION = re.compile(
-    r"\b(?:not|no|never|nor|neither|cannot|nowhere|nothing|hardly|unsupported)\b|n['’]t\b", re.IGNORECASE
+    r"\b(?:not|no|never|nor|neither|cannot|nowhere|nothing|hardly|unsupported)\b|n['\u2019]t\b", re.IGNORECASE
 )
 _DENIAL = re.compile(r"(?:false|no|not)\b", re.IGNORECASE)
 _REASON_SHOWN = 300

@@ -68,6 +68,11 @@ def test_prose_and_data_are_no_code(reply: str) -> None:
         ("FINAL: 32 knots", "32 knots"),
         ("Having read it all:\nFINAL: 32 knots", "32 knots"),
         ("**FINAL:** 32 knots", "32 knots"),
+        ("**FINAL: 32 knots**", "32 knots"),
+        ("**FINAL: 32 knots**, or **30**", "32 knots, or **30**"),
+        ("```\nFINAL: 32 knots\n```", "32 knots"),
+        ("So.\n```\n\nFINAL(32 knots, they say)\n```\nThat is all.", "32 knots, they say"),
+        ("```text\nFINAL: 32 knots\n```", "32 knots"),
         ("So.\nFINAL(32 knots)", "32 knots"),
         ("So.\nFINAL(42)", "42"),
         ('So.\nFINAL("32 knots")', "32 knots"),
@@ -149,6 +154,10 @@ def test_code_beside_a_finish_is_run_and_both_are_reported(reply: str) -> None:
     found = read(reply)
     assert found.cells == ("hits = es_search('x')",)
     assert found.finish == TextFinish(kind="text", value="42")
+
+
+def test_a_finish_in_a_fence_beside_code_does_not_count() -> None:
+    assert read("```python\nprint(1)\n```\n```\nFINAL: 32 knots\n```") == Reply(cells=("print(1)",))
 
 
 def test_the_word_final_in_a_sentence_is_no_finish() -> None:
