@@ -35,6 +35,20 @@ TYPES: Final[Mapping[FieldType, str]] = {"keyword": "k", "number": "n", "date": 
 """Where a metadata value is indexed, read as a type: `k.company`, `n.year`; each by its text as well."""
 
 _STEMMERS: Final = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
+_END: Final = r"(?![\p{L}\p{N}_])"
+_BEFORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
+    "de": {"rlm_ue": ("(?<![aeiouq])ue", "u")},
+    "es": {
+        "rlm_spanish_plural": (f"(?<=[aeiouáéíóú][dlrnj])es{_END}", ""),
+        "rlm_spanish_z": (f"(?<=[aeiouáéíóú])z{_END}", "c"),
+    },
+    "fr": {
+        "rlm_french_verb": (f"(?<=[nr]d)(?:res?|ues?|us?){_END}", ""),
+        "rlm_french_plural": (rf"(?:(?<=[dtnçrv]u)|(?<=(?<![\p{{L}}\p{{N}}_])[lr]oi))s{_END}", ""),
+    },
+}
+"""What is done to a text before it is cut into words, as `retrievers.embedded.analysis` does it."""
+
 _ACCENTS_FIRST: Final = ("en", "de")
 """Languages whose stemmers want accents gone; the others need them."""
 
@@ -128,7 +142,7 @@ def _analysis() -> Json:
         },
         "char_filter": {
             "rlm_umlauts": {"type": "mapping", "mappings": ["ae=>a", "oe=>o", "AE=>A", "OE=>O", "Ae=>A", "Oe=>O"]},
-            "rlm_ue": {"type": "pattern_replace", "pattern": "(?i)(?<![aeiouq])ue", "replacement": "u"},
+            **{name: _replaced(*rule) for rules in _BEFORE.values() for name, rule in rules.items()},
         },
         "filter": {
             **stemmers,
@@ -158,6 +172,10 @@ def _analyser(language: str, *, asked: bool) -> Json:
     folded = ["asciifolding", *stem] if language in _ACCENTS_FIRST else [*stem, "asciifolding"]
     parts = [] if asked else ["rlm_parts", "flatten_graph"]
     analyser: Json = {"type": "custom", "tokenizer": "rlm_words", "filter": ["rlm_short", *parts, "lowercase", *folded]}
-    if language == "de":
-        analyser["char_filter"] = ["rlm_umlauts", "rlm_ue"]
+    if language in _BEFORE:
+        analyser["char_filter"] = [*(["rlm_umlauts"] if language == "de" else []), *_BEFORE[language]]
     return analyser
+
+
+def _replaced(pattern: str, replacement: str) -> Json:
+    return {"type": "pattern_replace", "pattern": f"(?iu){pattern}", "replacement": replacement}

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from retrievers.copying import copy
 from retrievers.embedded import EmbeddedRetriever, EmbeddedWriter
 from retrievers.embedders.hashing import HashingEmbedder
-from retrievers.errors import FilterError
+from retrievers.errors import FilterError, ServerRefused
 from retrievers.fields import fields_of
 from retrievers.filters import Filter, matches, parse
 from retrievers.registry import open_retriever, open_writer
@@ -96,7 +96,13 @@ def test_a_range_of_very_long_keywords_goes_by_their_beginnings(
         asked = parse({"word": bounds})
         assert asked is not None
         expected = {each.id for each in documents if matches(asked, fields_of(each), types)}
-        assert {each.doc_id for each in server.scan(filters=asked)} == expected, bounds
+        try:
+            found = {each.doc_id for each in server.scan(filters=asked)}
+        except ServerRefused as error:
+            if "automaton is too large" in str(error):
+                pytest.skip("servers with Lucene 9 take no bounds of 1,000 characters")
+            raise
+        assert found == expected, bounds
 
 
 def test_types_counts_and_facets_are_equal(server: ServerRetriever, embedded: EmbeddedRetriever) -> None:

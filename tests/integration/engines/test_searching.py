@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +126,26 @@ def test_what_must_hold_holds_where_the_server_mixes(url: str) -> None:
 def test_a_fusion_that_is_unknown_is_told(url: str) -> None:
     with pytest.raises(ConfigError, match="no fusion `magic`"):
         opened(url, fusion="magic")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_forms_of_a_word_meet_as_in_the_embedded_engine(engine: str, tmp_path: Path) -> None:
+    texts = {
+        "es": ("Las ciudades y sus luces.", ("ciudad", "luz")),
+        "fr": ("Ils ont vendu les lois perdues.", ("vendre", "loi", "perdu")),
+        "de": ("Über die Brücken fährt der Zug.", ("Bruecke", "BRÜCKEN")),
+    }
+    with fresh_index(engine) as url:
+        for place in (str(tmp_path / "index"), url):
+            writer = open_writer(place, embedder=None)
+            for language, (text, _) in texts.items():
+                each = document(language, text, language=language)
+                writer.replace([IndexedDocument(document=each, chunks=chunked(each))])
+            writer.close()
+            reader = open_retriever(place, embedder="none")
+            for language, (_, words) in texts.items():
+                for word in words:
+                    assert [hit.doc_id for hit in reader.search(word)] == [language], (place, word)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
