@@ -98,6 +98,19 @@ def known_facts(provider: str, model: str) -> ModelFacts:
     return facts if row is None else _priced(facts, row)
 
 
+def window_of(model: str) -> int:
+    """Tokens that a model reads which others pass on, by its name with its maker's: the maker's own, else the least.
+
+    0 where no provider of the data has it: MAKER/MODEL alone says which model is meant.
+    """
+    maker, _, name = model.lower().partition("/")
+    if not name:
+        return 0
+    own = _row(_prices().get(maker, {}), name)
+    rows = [own] if own else [row for rows in _prices().values() if (row := _row(rows, model.lower()))]
+    return min((int(row[0]) for row in rows), default=0)
+
+
 def prices_from() -> str:
     """Where the prices come from, and of when they are."""
     about = _price_file()["about"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from rlm_search.errors import ConfigError, ModelUnavailable
 from rlm_search.models.detect import EXTRACTIVE, Choice, choose, served_models
-from rlm_search.models.facts import FREE, ModelFacts, Price, facts_of, known_facts
+from rlm_search.models.facts import FREE, ModelFacts, Price, facts_of, known_facts, window_of
 from rlm_search.models.providers import Provider, preset_names, provider
 from rlm_search.models.settings import ModelSettings, key
 
@@ -192,6 +192,8 @@ def _facts(where: Provider, model: str, settings: ModelSettings) -> ModelFacts:
     facts = known_facts(where.name, model)
     if not where.is_preset:
         facts = replace(facts, price=None)
+    elif where.is_remote and not facts.window:  # one on this machine may read less than the model can
+        facts = replace(facts, window=window_of(model))
     if facts.price is None and (where.is_free or not (where.is_remote or where.reports_cost)):
         facts = replace(facts, price=FREE)
     return _overridden(facts, settings)

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from rlm_search.models.facts import FREE, UNKNOWN, ModelFacts, Price, facts_of, known_facts, prices_from
+from rlm_search.models.facts import FREE, UNKNOWN, ModelFacts, Price, facts_of, known_facts, prices_from, window_of
 from rlm_search.models.limited import LimitedModel, Quota
+from rlm_search.models.opening import open_model
 from rlm_search.models.priced import PricedModel
 from rlm_search.models.providers import preset_names, provider
 from rlm_search.models.retrying import RetryingModel
@@ -15,6 +16,8 @@ from rlm_search.models.scripted import ScriptedModel
 from rlm_search.models.settings import ModelSettings
 from rlm_search.types import CallOptions, Completion, Message, Usage
 
+_SERVICES = "OPENAI ANTHROPIC GEMINI OPENROUTER GROQ TOGETHER DEEPSEEK MISTRAL AI_GATEWAY HUGGINGFACE"
+KEYS = {f"{service}_API_KEY": "x" for service in _SERVICES.split()}
 ASKED = [Message("user", "What time is it?")]
 
 
@@ -93,3 +96,22 @@ def test_what_a_provider_says_a_call_cost_is_believed() -> None:
     assert (
         PricedModel(ScriptedModel([said]), ModelFacts(price=FREE)).complete(ASKED, CallOptions()).usage.cost_usd == 0.5
     )
+
+
+def test_the_window_of_a_model_that_others_pass_on_is_its_makers() -> None:
+    assert window_of("openai/gpt-5-mini") == known_facts("openai", "gpt-5-mini").window > 0
+    assert window_of("anthropic/claude-sonnet-5") == known_facts("anthropic", "claude-sonnet-5").window
+    assert window_of("openai/gpt-oss-120b") == known_facts("groq", "openai/gpt-oss-120b").window
+    assert [window_of(model) for model in ("gpt-5-mini", "nobody/nothing", "@openai/gpt-5-mini", "")] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini", "groq", "together", "deepseek", "mistral"])
+def test_the_usual_model_of_a_provider_has_a_window_and_a_price(provider: str) -> None:
+    facts = facts_of(open_model(ModelSettings(spec=provider), environment=KEYS).model)
+    assert facts.window
+    assert facts.price
+
+
+@pytest.mark.parametrize("provider", ["openrouter", "huggingface", "vercel"])
+def test_the_usual_model_of_one_that_passes_on_has_a_window(provider: str) -> None:
+    assert facts_of(open_model(ModelSettings(spec=provider), environment=KEYS).model).window
