@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from retrievers.errors import ConfigError, DocumentNotFound
+from retrievers.lazy import lazily
 from retrievers.protocols import FilterLike, RetrieverProtocol
 from retrievers.settings import EmbedderSettings, RetrieverSettings, ServerSettings
 from retrievers.types import CorpusDescription, DocumentSummary, Facet, Hit, RetrievedDocument
@@ -16,6 +17,7 @@ from rlm_search.documents import Documents
 from rlm_search.models.settings import key
 from rlm_search.tools.pages import in_ranges, with_neighbours
 
+__getattr__ = lazily("rlm_search.compat.pyrlm_runtime", {"AsyncElasticsearchRetriever": "async_retrieval"})
 __all__ = ["AsyncRetrieverProtocol", "ElasticsearchRetriever", "RetrieverProtocol"]
 
 
