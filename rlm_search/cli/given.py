@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from rlm_search.context import Context
 
 F = TypeVar("F", bound=Callable[..., Any])
+_ALL = "**/*"
 
 
 def context_options(command: F) -> F:
     """`--context-file`, `--context-dir` and `--context-glob`."""
     for option in (
-        click.option("--context-glob", metavar="PATTERN", default="**/*", help="Which files of --context-dir.  [**/*]"),
+        click.option("--context-glob", metavar="PATTERN", default=_ALL, help="Which files of --context-dir.  [**/*]"),
         click.option(
             "--context-dir",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -42,8 +43,11 @@ def context_of(files: tuple[Path, ...], folder: Path | None, pattern: str) -> Co
 
     Raises:
         ConfigError: a file is not there, or none matches.
+        UsageError: a pattern without the folder that it is about.
     """
     from rlm_search.context import Context
 
+    if folder is None and pattern != _ALL:
+        raise click.UsageError("--context-glob says which files of a folder: give --context-dir, too")
     paths = [*files, *([folder] if folder else [])]
     return Context.from_paths(*paths, pattern=pattern) if paths else None

@@ -133,6 +133,7 @@ def test_verbose_says_whose_step_a_line_is(ask: Callable[..., Ended]) -> None:
     [
         (["ask"], "there is no question"),
         (["ask", "x", "--questions", "q.jsonl"], "not both"),
+        (["ask", "x", "--context-glob", "*.log"], "give --context-dir, too"),
         (["ask", "x", "--output", "a.jsonl"], "--output is for"),
         (["ask", "--questions", "q.jsonl", "--trace", "t.jsonl"], "--trace records one run"),
         (["ask", "--questions", "none.jsonl"], "does not exist"),
