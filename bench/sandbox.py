@@ -10,6 +10,7 @@ run by this interpreter. Wall clock in milliseconds: on a busy machine compare w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers_sandbox import Run, able, measure
+from bench.processes import below
 from rlm_search.sandbox.confined import ConfinedSandbox
 from rlm_search.sandbox.launch import executed, nursery
 
@@ -298,13 +300,20 @@ def figures_of(command: list[str]) -> dict[str, float | str]:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     ) as process:
-        ends = threading.Timer(PEER_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
+        ends = threading.Timer(PEER_SECONDS, kill_all, (process.pid,))
         ends.start()
         assert process.stdout is not None
         figures: dict[str, float | str] = dict(json.loads(line) for line in process.stdout if line.startswith("["))
         process.wait()
         ends.cancel()
     return figures if process.returncode == 0 else {"its end": "did not come back", **figures}
+
+
+def kill_all(pid: int) -> None:
+    """Kill a process and all below it, in whatever session they are: an interpreter that loops would go on for ever."""
+    for one in (*below(pid), pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
 
 
 def table(found: Mapping[str, Mapping[str, float | str]]) -> Iterator[str]:
