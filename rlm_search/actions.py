@@ -176,12 +176,26 @@ def _as_cell(code: str) -> str:
         code = _PROMPT.sub("", code)
     tree = _parsed(code)
     if tree is not None:
-        return _annotation_called(code, tree)
+        return _annotation_called(_named(code, tree), tree)
     for match in _FINISH.finditer(code):
         head = code[: match.start()]
         if match["form"] != "(" and not match[0][0].isspace() and _parsed(head) is not None:
             return f"{head}{_as_call(match['word'], code[match.end() :].strip())}"
     return code
+
+
+def _named(code: str, tree: ast.Module) -> str:
+    """`FINAL_VAR(answer)` with the name in quotes: a value of one word would be looked up as the name of a variable."""
+    lines = code.split("\n")
+    for statement in [] if "\r" in code else reversed(tree.body):
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "FINAL_VAR":
+            name = call.args[0] if len(call.args) == 1 and not call.keywords else None
+            if isinstance(name, ast.Name):
+                line = lines[name.lineno - 1].encode()  # columns count bytes
+                quoted = line[: name.col_offset] + repr(name.id).encode() + line[name.end_col_offset :]
+                lines[name.lineno - 1] = quoted.decode()
+    return "\n".join(lines)
 
 
 def _annotation_called(code: str, tree: ast.Module) -> str:

@@ -131,6 +131,9 @@ def test_a_finish_that_has_to_be_computed_is_run(call: str) -> None:
         ("x = 1\nFINAL_VAR: x", "x = 1\nFINAL_VAR('x')"),
         ("x = 1\nFINAL: it is 32 knots", "x = 1\nFINAL('it is 32 knots')"),
         ("FINAL(answer)", "FINAL(answer)"),
+        ("a = 'é'; FINAL_VAR(a)", "a = 'é'; FINAL_VAR('a')"),
+        ("FINAL_VAR(a[0])", "FINAL_VAR(a[0])"),
+        ("def end(a):\n    FINAL_VAR(a)", "def end(a):\n    FINAL_VAR(a)"),
         ("NOT_FOUND: no such thing", "FINAL('no such thing', found=False)"),
     ],
 )

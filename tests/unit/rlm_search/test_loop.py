@@ -106,6 +106,7 @@ def test_a_variable_is_the_answer(tell: Tell) -> None:
         tell(FIND, "\nm = cite(hits[0], 'above 32 knots')\ntext = f'32 {m}'\nFINAL_VAR('text')").answer.text == "32 [1]"
     )
     assert tell(FIND, "\ntext = '32'", "FINAL_VAR: text").answer.text == "32"
+    assert tell(FIND, "\ntext = 'Paris'\nFINAL_VAR(text)").answer.text == "Paris"
     assert tell(FIND, "\ntext = '32'", "So.\nFINAL(text)").answer.text == "32"
     assert tell(FIND, "So.\nFINAL(Paris)").answer.text == "Paris"
     assert tell(FIND, "\nFINAL_VAR(['a', 'b'])").answer.text == "a\nb"
