@@ -11,6 +11,8 @@ from rlm_search.run import Finish, Run
 from rlm_search.types import Answer, CallOptions, Message, Model
 
 _NOT_FOUND = "NOT_FOUND:"
+_FINAL = "FINAL:"
+"""What a model may write that has learnt to end a run with it; it is not part of the answer."""
 
 
 def answer(run: Run, model: Model, text: str) -> Answer:
@@ -26,7 +28,7 @@ def answer(run: Run, model: Model, text: str) -> Answer:
     instructions = resources.files("rlm_search.prompts").joinpath("direct.md").read_text("utf-8")
     asked = Message("user", f"{framed('text', text)}\n\n{run.question}")
     said = model.complete([Message("system", instructions), asked], CallOptions(deadline=run.budget.deadline()))
-    reply = said.text.strip()
+    reply = said.text.strip().removeprefix(_FINAL).strip()
     if not reply:
         raise RunFailed("the model said nothing")
     found = not reply.startswith(_NOT_FOUND)

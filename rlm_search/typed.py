@@ -16,6 +16,9 @@ from retrievers import plugins
 from rlm_search.errors import ConfigError
 
 _SHOWN = 1_000
+_ADVERT = re.compile(r"\n *For further information visit \S+")
+"""What pydantic puts behind each problem."""
+
 _PROBLEMS = 5
 _STARTS = 50
 
@@ -161,7 +164,7 @@ def _made(make: Callable[[Any], Any], data: Any) -> Any:
     try:
         return make(data)
     except (msgspec.ValidationError, ValueError) as error:  # pydantic's errors are ValueErrors
-        raise Misfit(_cut(str(error), _SHOWN)) from None
+        raise Misfit(_cut(_ADVERT.sub("", str(error)), _SHOWN)) from None
 
 
 def _unfenced(text: str) -> str:

@@ -36,8 +36,9 @@ def router(heard: list[AnyEvent]) -> Build:
     return build
 
 
-def test_a_small_context_goes_straight_to_the_model(router: Build, heard: list[AnyEvent]) -> None:
-    routed = router("Ada Lovelace").run("Who signed?", SMALL)
+@pytest.mark.parametrize("reply", ["Ada Lovelace", "FINAL: Ada Lovelace"])
+def test_a_small_context_goes_straight_to_the_model(router: Build, heard: list[AnyEvent], reply: str) -> None:
+    routed = router(reply).run("Who signed?", SMALL)
 
     assert (routed.method, routed.answer.status, routed.answer.text) == ("direct", "answered", "Ada Lovelace")
     assert [type(event) for event in heard] == [RunStarted, ModelCalled, RunFinished]

@@ -61,6 +61,13 @@ def tell_typed(tell: Tell, kind: Any, *replies: str) -> Any:
     return tell(*replies, retriever=None, answer_type=kind)
 
 
+def test_a_misfit_is_told_without_the_links_of_pydantic() -> None:
+    with pytest.raises(Misfit) as told:
+        answer_type(Limit).make({"knots": 0})
+    assert "greater than 0" in str(told.value)
+    assert "http" not in str(told.value)
+
+
 @pytest.mark.parametrize("kind", [SCHEMA, Limit])
 def test_a_misfit_goes_back_with_the_reason(tell: Tell, kind: Any) -> None:
     told = tell_typed(tell, kind, "\nFINAL({'knots': 0})", "\nFINAL('thirty-two')", "\nFINAL({'knots': 32})")
