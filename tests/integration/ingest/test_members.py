@@ -226,8 +226,13 @@ def test_rows_of_metadata_name_what_lies_in_archives_and_the_rest_has_the_row_of
     assert given("layer") == {source: 2 if "inner" in source else None for source in grades}
     assert documents_of(tmp_path)["dir/a.zip!/b.txt"].title == "Cranes"
     assert first["metadata"] == {
-        "rows": 7, "unmatched_rows": 1, "unmatched_files": 1, "shared_rows": 0, "examples": ["a.zip!/gone.txt"]
-    }  # fmt: skip
+        "rows": 7,
+        "unmatched_rows": 1,
+        "unmatched_files": 1,
+        "shared_rows": 0,
+        "repeated_rows": 0,
+        "examples": ["a.zip!/gone.txt"],
+    }
     assert second["files"]["read"] == 0
 
     third = run({path: row for path, row in ROWS.items() if path != "a.zip"} | {"a.zip!/b.txt": {"grade": "A"}})
