@@ -107,9 +107,11 @@ def test_every_step_of_the_worker_holds_within_and_the_host_sees_it() -> None:
 
 @is_here
 def test_without_the_worker_s_own_walls_the_ring_still_keeps_files_network_and_processes() -> None:
+    ways = {*Path(__file__).resolve().parents, *Path(os.path.realpath(sys.executable)).parents}  # to what it is shown
+    hidden = [path for path in ("/etc", "/var", "/tmp", "/sys", "/boot") if Path(path) not in ways]
     code = (
         "import os, socket\n"
-        "found = [path for path in ('/etc', '/var', '/tmp', '/sys', '/boot') if os.path.exists(path)]\n"
+        f"found = [path for path in {hidden} if os.path.exists(path)]\n"
         "try: os.mkdir('/new'); found.append('mkdir')\nexcept OSError: pass\n"
         "try: socket.create_connection(('127.0.0.1', PORT), 1); found.append('connect')\nexcept OSError: pass\n"
         "print(found, len([p for p in os.listdir('/proc') if p.isdigit()]) < 6)"
