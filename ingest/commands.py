@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -309,7 +309,8 @@ def _count_ahead(tally: Tally, count: Callable[[], int] | None) -> None:
         return
 
     def set_expected() -> None:
-        tally.expected = count()
+        with suppress(OSError):  # a path went away meanwhile: the run itself tells it
+            tally.expected = count()
 
     threading.Thread(target=set_expected, name="counting", daemon=True).start()
 

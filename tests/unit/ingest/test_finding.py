@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ingest import commands
 from ingest.errors import SourceError
 from ingest.globs import Glob
 from ingest.lists import entries
+from ingest.report import Tally
 from ingest.sources import find, find_listed
 from ingest.testing import InlinePool
 from ingest.types import Confinement, Failure, ParsedFile, SourceFile
@@ -183,3 +185,12 @@ def test_files_of_a_list_that_may_lead_anywhere_are_brought_to_the_workers(
     assert (code, json.loads(out)["files"]["read"]) == (4, 2)
     assert [Path(os.fsdecode(path)).name.startswith("rlm-search-spool-") for path in given[0].read] == [True]
     assert (tmp_path / "far" / "a.txt").read_text() == "The crane."  # its second name is gone, and nothing else
+
+
+def test_a_path_that_goes_away_while_files_are_counted_only_costs_the_time_left(tmp_path: Path) -> None:
+    tally = Tally()
+    commands._count_ahead(tally, lambda: os.stat(tmp_path / "gone").st_size)
+    for thread in threading.enumerate():
+        if thread.name == "counting":
+            thread.join(10)
+    assert not tally.expected
