@@ -9,20 +9,15 @@ import ast
 import contextlib
 import json
 import os
-import resource
-import select
-import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from bench.misbehaving import QUESTION, TEXT, Dialect, Outcome, Script, Talker, scripts
+from bench.peers_sandbox import forked
 
-SECONDS = 15.0
-MEMORY = 3 * 1024**3
 LIMITS = {"pyrlm": {"steps", "subcalls", "tokens"}, "rlms": {"steps", "tokens", "seconds"}}
 """What each can be told to limit."""
 
@@ -133,36 +128,17 @@ def rlms(script: Script) -> Outcome:
 RUNTIMES = {"pyrlm": pyrlm, "rlms": rlms}
 
 
-def forked(run: Callable[[Script], Outcome], script: Script) -> Outcome:
+def outcome_of(run: Callable[[Script], Outcome], script: Script) -> Outcome:
     """The outcome of a script in a process of its own: died where that ended, hung where it did not."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        os.close(reader)
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for standard in range(3):
-            os.dup2(nothing, standard)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+    def work(say: Callable[[bytes], object]) -> None:
         try:
             outcome = run(script)
         except Exception as error:  # noqa: BLE001 - whatever it raises is what its user is given
             outcome = Outcome("error", about=repr(error)[:200])
-        os.write(writer, json.dumps(asdict(outcome)).encode("ascii")[:60_000])
-        os._exit(0)
-    os.close(writer)
-    said, end, is_over = b"", time.monotonic() + SECONDS, False
-    while (left := end - time.monotonic()) > 0 and select.select([reader], [], [], left)[0]:
-        piece = os.read(reader, 65_536)
-        is_over = not piece
-        if is_over:
-            break
-        said += piece
-    os.close(reader)
-    for kill in (os.kill, os.killpg):
-        with contextlib.suppress(OSError):
-            kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+        say(json.dumps(asdict(outcome)).encode("ascii")[:60_000])
+
+    said, is_over, _ = forked(work)
     if said:
         return Outcome(**json.loads(said))
     return Outcome("died" if is_over else "hung")
@@ -191,7 +167,7 @@ def main() -> None:
         for title in titles or every:
             script = every[title]
             can = script.limits.keys() <= LIMITS[name]
-            found[title] = asdict(forked(RUNTIMES[name], script)) if can else None
+            found[title] = asdict(outcome_of(RUNTIMES[name], script)) if can else None
     print(json.dumps(found))
 
 

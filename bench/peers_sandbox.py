@@ -161,8 +161,12 @@ def functions(canary: str, kept: dict[str, Any]) -> dict[str, Callable[..., Any]
     return {"echo": echo, "search": search, "shared": shared, "secretive": secretive}
 
 
-def attacked(make: Callable[..., Run], given: Mapping[str, Any], attack: Mapping[str, Any]) -> dict[str, Any]:
-    """Run one attack in a fork; the output, and whether the host came back, in time, and small."""
+def forked(work: Callable[[Callable[[bytes], object]], None]) -> tuple[bytes, bool, float]:
+    """Run something in a process of its own, limited in memory and time, which is given a way to say what came of it.
+
+    Returns:
+        What it said, whether it came to its end in time, by itself or by dying, and its peak memory in MB.
+    """
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -171,21 +175,15 @@ def attacked(make: Callable[..., Run], given: Mapping[str, Any], attack: Mapping
         nothing = os.open(os.devnull, os.O_RDWR)
         for standard in range(3):
             os.dup2(nothing, standard)
-        sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        run = make(functions(given["canary"], {"kept": [1]}), attack["seconds"])
-        for piece in given["prelude"]:
-            run(piece)
-        before = "" if run("win.__name__").count("Error") == 0 else f"{given['prelude'][0]}\n{given['prelude'][-1]}\n"
-        for cell in attack["cells"]:
-            os.write(writer, run(before + cell).encode("utf-8", "replace")[:50_000])
-        os.write(writer, b"\0back")
+        work(lambda said: os.write(writer, said))
         os._exit(0)
     os.close(writer)
-    output, end = b"", time.monotonic() + SECONDS
+    output, end, is_over = b"", time.monotonic() + SECONDS, False
     while (left := end - time.monotonic()) > 0 and select.select([reader], [], [], left)[0]:
         piece = os.read(reader, 65_536)
-        if not piece:
+        is_over = not piece
+        if is_over:
             break
         output += piece
     os.close(reader)
@@ -193,11 +191,24 @@ def attacked(make: Callable[..., Run], given: Mapping[str, Any], attack: Mapping
         with contextlib.suppress(OSError):
             kill(pid, signal.SIGKILL)
     usage = os.wait4(pid, 0)[2]
-    return {
-        "output": output.decode("utf-8", "replace"),
-        "back": b"\0back" in output,
-        "megabytes": usage.ru_maxrss / 1024,
-    }
+    return output, is_over, usage.ru_maxrss / 1024
+
+
+def attacked(make: Callable[..., Run], given: Mapping[str, Any], attack: Mapping[str, Any]) -> dict[str, Any]:
+    """Run one attack in a fork; the output, and whether the host came back, in time, and small."""
+
+    def work(say: Callable[[bytes], object]) -> None:
+        sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
+        run = make(functions(given["canary"], {"kept": [1]}), attack["seconds"])
+        for piece in given["prelude"]:
+            run(piece)
+        before = "" if run("win.__name__").count("Error") == 0 else f"{given['prelude'][0]}\n{given['prelude'][-1]}\n"
+        for cell in attack["cells"]:
+            say(run(before + cell).encode("utf-8", "replace")[:50_000])
+        say(b"\0back")
+
+    output, _, megabytes = forked(work)
+    return {"output": output.decode("utf-8", "replace"), "back": b"\0back" in output, "megabytes": megabytes}
 
 
 def measure(make: Callable[..., Run]) -> Iterator[tuple[str, float | str]]:

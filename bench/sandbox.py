@@ -254,7 +254,17 @@ def _own(pid: int | None) -> float:
 
 def ours_beside_peers(names: Mapping[str, Any], seconds: float) -> Run:
     """Our sandbox as an executor of `bench/peers_sandbox.py`, so that all are measured by the same lines."""
-    sandbox = ConfinedSandbox()
+    return beside_peers(ConfinedSandbox(), names, seconds)
+
+
+def monty_beside_peers(names: Mapping[str, Any], seconds: float) -> Run:
+    """Likewise our sandbox with monty."""
+    from rlm_search.sandbox.monty import monty_sandbox
+
+    return beside_peers(monty_sandbox(), names, seconds)
+
+
+def beside_peers(sandbox: ConfinedSandbox, names: Mapping[str, Any], seconds: float) -> Run:
     functions = {name: value for name, value in names.items() if callable(value)}
     sandbox.start(functions, {name: value for name, value in names.items() if not callable(value)})
 
@@ -263,22 +273,6 @@ def ours_beside_peers(names: Mapping[str, Any], seconds: float) -> Run:
         return execution.stdout + execution.error
 
     run.kept = sandbox  # type: ignore[attr-defined]  # else it ends
-    return able(run, sandbox.set, sandbox.get)
-
-
-def monty_beside_peers(names: Mapping[str, Any], seconds: float) -> Run:
-    """Likewise our sandbox with monty."""
-    from rlm_search.sandbox.monty import monty_sandbox
-
-    sandbox = monty_sandbox()
-    functions = {name: value for name, value in names.items() if callable(value)}
-    sandbox.start(functions, {name: value for name, value in names.items() if not callable(value)})
-
-    def run(code: str) -> str:
-        execution = sandbox.execute(code, timeout=seconds)
-        return execution.stdout + execution.error
-
-    run.kept = sandbox  # type: ignore[attr-defined]  # likewise
     return able(run, sandbox.set, sandbox.get)
 
 

@@ -11,7 +11,7 @@ from rlm_search.errors import SandboxError
 from rlm_search.history import observed
 from rlm_search.run import Pending, Run
 from rlm_search.trace.events import CellFinished, CellStarted
-from rlm_search.types import Sandbox
+from rlm_search.types import Sandbox, variables_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +111,7 @@ class Repl:
         return f"\nIt assigned:\n{_lines(changed)}" if changed else ""
 
     def _listing(self) -> Mapping[str, str]:
-        listing = getattr(self._sandbox, "variables", None)
-        return listing() if callable(listing) else {}
+        return variables_of(self._sandbox)
 
 
 def _lines(variables: Mapping[str, str]) -> str:

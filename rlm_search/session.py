@@ -13,7 +13,7 @@ from rlm_search.context import Context
 from rlm_search.documents import Documents
 from rlm_search.errors import SandboxError
 from rlm_search.evidence import Evidence
-from rlm_search.types import Answer, Execution, Sandbox
+from rlm_search.types import Answer, Execution, Sandbox, variables_of
 
 if TYPE_CHECKING:
     from rlm_search.rlm import RLM
@@ -145,8 +145,7 @@ class KeptSandbox:
 
     def variables(self) -> Mapping[str, str]:
         """What was assigned, where the sandbox can tell."""
-        listing = getattr(self._inner, "variables", None)
-        return listing() if callable(listing) else {}
+        return variables_of(self._inner)
 
     def close(self) -> None:
         """The run is over, the session is not."""

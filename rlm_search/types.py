@@ -146,6 +146,12 @@ class Sandbox(Protocol):
         ...
 
 
+def variables_of(sandbox: Sandbox | None) -> Mapping[str, str]:
+    """What cells have assigned, each name with what it is; empty where the sandbox cannot tell, or is not there."""
+    listing = getattr(sandbox, "variables", None)
+    return listing() if callable(listing) else {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a run may use; None is no limit. `seconds` is wall clock, tokens count input and output.

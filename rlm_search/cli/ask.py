@@ -166,8 +166,7 @@ def _put(question: str, answer: Answer, asking: Asking, *, form: str, quiet: boo
 
     plain = as_data(answer)
     if form == "json":
-        about = {"model": asking.model_name, "note": asking.note, "trace": str(asking.trace_file or "")}
-        printing.put_json({"question": question, **plain, **about})
+        printing.put_json({"question": question, **plain, **asking.about(asking.trace_file)})
     elif form == "text":
         put_answer(plain)
         if asking.note:

@@ -175,6 +175,10 @@ class Asking:
             printing.tell(f"the record of the run is not complete: {writer.failure}")
         return answer, writer.path if writer is not None else None
 
+    def about(self, record: Path | None) -> dict[str, str]:
+        """What the JSON of an answer says beside it: the model, that none was used, and the record of the run."""
+        return {"model": self.model_name, "note": self.note, "trace": str(record or "")}
+
     def summary(self, answer: Answer) -> str:
         """How much it took, and where the run is."""
         tokens = sum(usage.total_tokens for usage in answer.usage.values())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_search.answers import as_data
 from rlm_search.cli import printing
 from rlm_search.cli.asking import exit_code_of
+from rlm_search.cli.errors import sentence
 from rlm_search.questions import AnswersFile, Question, line_of, read_questions
 from rlm_search.rendering.words import number_of
 
@@ -82,9 +83,8 @@ class _Batch:
 
     def _done(self, question: Question, answer: Answer, record: Path | None) -> None:
         """Write an answer; called from the thread of its run."""
-        about = {"model": self._asking.model_name, "note": self._asking.note, "trace": str(record or "")}
         with self._lock:
-            self._write(question, {**as_data(answer), **about})
+            self._write(question, {**as_data(answer), **self._asking.about(record)})
             self._codes.add(self._asking.exit_code(answer))
             self._answered += 1
             self._tell(f"{self._answered:,} of {self._of:,}  {_said(question, answer)}")
@@ -101,17 +101,11 @@ def _first_error(questions: list[Question], outcomes: Iterable[Outcome]) -> int:
         if outcome.error is None:
             continue
         code = code or outcome.error.exit_code
-        printing.tell(f"not answered: {printing.one_line(question.text)}: {_reason(outcome.error)}")
+        printing.tell(f"not answered: {printing.one_line(question.text)}: {sentence(outcome.error)}")
         if in_a_row == _MOST_ERRORS:
             printing.tell("stopped here: the same command asks the rest again")
             break
     return code
-
-
-def _reason(error: Any) -> str:
-    from retrievers.redaction import redacted
-
-    return redacted(printing.one_line(f"{error}{f' ({error.hint})' if error.hint else ''}"))
 
 
 def _said(question: Question, answer: Answer) -> str:

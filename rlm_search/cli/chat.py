@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rlm_search.cli import printing
+from rlm_search.cli.errors import sentence
 from rlm_search.cli.flags import setting_flags, settings_of
 from rlm_search.cli.given import context_of, context_options
 from rlm_search.cli.options import index_options, read_settings
@@ -99,10 +100,7 @@ def _answered(asking: Asking, question: str, *, quiet: bool, verbose: bool) -> A
     except (RlmError, RetrieverError) as error:
         if not _is_typed():
             raise
-        from retrievers.redaction import redacted
-
-        hint = f" ({error.hint})" if error.hint else ""
-        printing.tell(redacted(printing.one_line(f"error: {error}{hint}")))
+        printing.tell(f"error: {sentence(error)}")
         return None
 
 
@@ -112,8 +110,8 @@ def _put(question: str, answer: Answer, asking: Asking, *, as_json: bool, quiet:
 
     plain = as_data(answer)
     if as_json:
-        about = {"model": asking.model_name, "note": asking.note, "trace": str(asking.trace_file or "")}
-        printing.put(json.dumps({"question": question, **plain, **about}, ensure_ascii=False, default=printing.plain))
+        told = {"question": question, **plain, **asking.about(asking.trace_file)}
+        printing.put(json.dumps(told, ensure_ascii=False, default=printing.plain))
     else:
         put_answer(plain)
     if not quiet:

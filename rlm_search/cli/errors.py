@@ -10,11 +10,16 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from retrievers.interrupts import outside_imports
 from rlm_search.cli.printing import one_line, stop_writing, tell
+
+if TYPE_CHECKING:
+    from retrievers.errors import RetrieverError
+    from rlm_search.errors import RlmError
 
 INTERRUPTED = 128 + signal.SIGINT
 CLOSED_OUTPUT = 128 + signal.SIGPIPE
@@ -123,6 +128,13 @@ def _unexpected(error: BaseException) -> int:
         return UNEXPECTED
     _say(f"unexpected {name}", f"this is a fault of rlm-search; traceback written to {file.name}")
     return UNEXPECTED
+
+
+def sentence(error: RlmError | RetrieverError) -> str:
+    """What an error says and what to do about it, on one line, without secrets: for one that ends no command."""
+    from retrievers.redaction import redacted
+
+    return redacted(one_line(f"{error}{f' ({error.hint})' if error.hint else ''}"))
 
 
 def _say(message: str, hint: str) -> None:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rlm_search.types import Execution, Sandbox
+from rlm_search.types import Execution, Sandbox, variables_of
 
 
 class SandboxWithVariables:
@@ -34,8 +34,7 @@ class SandboxWithVariables:
 
     def variables(self) -> Mapping[str, str]:
         """What was assigned, where the sandbox can tell."""
-        listing = getattr(self._inner, "variables", None)
-        return listing() if callable(listing) else {}
+        return variables_of(self._inner)
 
     def close(self) -> None:
         """End the session."""

@@ -7,6 +7,7 @@ host's side (macOS, Windows). The image needs Python 3.11 or later and nothing e
 from __future__ import annotations
 
 import functools
+import os
 import secrets
 import shutil
 import socket
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from rlm_search.errors import SandboxError
 from rlm_search.sandbox.confined import ConfinedSandbox
-from rlm_search.sandbox.launch import Worker
+from rlm_search.sandbox.launch import Worker, let_go
 from rlm_search.sandbox.protocol import SandboxLimits
 
 IMAGE = "python:3.13-slim"
@@ -103,7 +104,7 @@ class ContainerWorker:
         finally:
             theirs.close()
         self._stop = functools.partial(_stopped, command[0], name, process, threading.Lock())
-        self._finalizer = weakref.finalize(self, _ended, self._stop, self.sock)
+        self._finalizer = weakref.finalize(self, let_go, self._stop, self.sock, os.getpid())
 
     def arrived(self, pid: int) -> None:
         """Its process id is one of the container's, and says nothing here."""
@@ -128,11 +129,6 @@ def _stopped(engine: str, name: str, process: subprocess.Popen[bytes], lock: thr
         process.kill()  # the client; the container has ended, or its stdin has
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_END_SECONDS)
-
-
-def _ended(stop: functools.partial[None], sock: socket.socket) -> None:
-    stop()
-    sock.close()
 
 
 def container_sandbox(limits: SandboxLimits | None = None, container: Container | None = None) -> ConfinedSandbox:

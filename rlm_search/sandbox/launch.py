@@ -105,6 +105,13 @@ class _Ends:
             self.process.returncode = -signal.SIGKILL  # else its destructor, in a fork, warns of one that still runs
 
 
+def let_go(end: Callable[[], None], sock: socket.socket, owner: int) -> None:
+    """End what runs a worker, but not from a fork of the host, whose parent has the session; close its stream."""
+    if os.getpid() == owner:
+        end()
+    sock.close()
+
+
 class LocalWorker:
     """A worker on this machine."""
 

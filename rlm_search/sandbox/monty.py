@@ -22,7 +22,7 @@ from retrievers import plugins
 from rlm_search.errors import SandboxError
 from rlm_search.sandbox import wire
 from rlm_search.sandbox.confined import ConfinedSandbox
-from rlm_search.sandbox.launch import Worker
+from rlm_search.sandbox.launch import Worker, let_go
 from rlm_search.sandbox.monty_cells import MontyCells, SessionGone
 from rlm_search.sandbox.monty_guest import MontyGuest
 from rlm_search.sandbox.protocol import SandboxLimits
@@ -46,7 +46,7 @@ class MontyWorker:
         """None: no process of ours, that the host could look at, confines itself."""
         self.sock, theirs = socket.socketpair()
         interpreter = _Interpreter()
-        self._finalizer = weakref.finalize(self, _ended, interpreter, self.sock, os.getpid())
+        self._finalizer = weakref.finalize(self, let_go, interpreter.kill, self.sock, os.getpid())
         self._interpreter = interpreter
         threading.Thread(
             target=_serve, args=(theirs, interpreter, _limits(limits, cell_seconds)), name="monty", daemon=True
@@ -86,12 +86,6 @@ class _Interpreter:
             if self._pid is not None:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(self._pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-
-
-def _ended(interpreter: _Interpreter, sock: socket.socket, owner: int) -> None:
-    if os.getpid() == owner:  # else a fork of the host, whose parent has the session
-        interpreter.kill()
-    sock.close()
 
 
 def _limits(limits: SandboxLimits, cell_seconds: float) -> ResourceLimits:

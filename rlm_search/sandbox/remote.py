@@ -25,7 +25,7 @@ from retrievers import plugins
 from rlm_search.sandbox import wire
 from rlm_search.sandbox.confined import ConfinedSandbox
 from rlm_search.sandbox.container import IMAGE
-from rlm_search.sandbox.launch import Worker
+from rlm_search.sandbox.launch import Worker, let_go
 from rlm_search.sandbox.protocol import SandboxLimits
 
 _LOG = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class RemoteWorker:
         self.pid: int | None = None
         self.sock, theirs = socket.socketpair()
         self._link = _Link(service, asked, theirs)
-        self._finalizer = weakref.finalize(self, _ended, self._link, self.sock, os.getpid())
+        self._finalizer = weakref.finalize(self, let_go, self._link.end, self.sock, os.getpid())
         threading.Thread(target=self._link.run, name="remote sandbox", daemon=True).start()
 
     @property
@@ -124,12 +124,6 @@ class RemoteWorker:
     def end(self) -> None:
         """Have it ended and let go of everything."""
         self._finalizer()
-
-
-def _ended(link: _Link, sock: socket.socket, owner: int) -> None:
-    if os.getpid() == owner:
-        link.end()
-    sock.close()
 
 
 class _Link:

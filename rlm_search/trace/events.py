@@ -25,6 +25,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_de
     step: int = 0
 
 
+STAMPS = frozenset({"type", *Event.__struct_fields__})
+"""Fields that every event has; the others are what it tells."""
+
+
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """A run begins."""
 

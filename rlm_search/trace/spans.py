@@ -20,6 +20,7 @@ from opentelemetry.util.types import AttributeValue
 
 from retrievers.redaction import redacted, without_hosts
 from rlm_search.trace.events import (
+    STAMPS,
     AnyEvent,
     CellFinished,
     CellStarted,
@@ -42,7 +43,6 @@ _PROVIDERS = {
     "vertexai": "gcp.vertex_ai",
 }
 """Ours that the conventions call otherwise."""
-_STAMPS = {"type", "run_id", "parent", "depth", "seq", "at", "step"}
 _NAMES = {"doc_id", "marker", "markers", "kind", "mode", "verdict"}
 """What other events hold that is no text of questions, documents and models; numbers are none either."""
 _FAILED = ("failed", "out_of_budget")
@@ -206,7 +206,7 @@ class SpanListener:
         kept: Attributes = {}
         for key, value in values.items():
             is_number = isinstance(value, bool | int | float)
-            if key not in _STAMPS and value not in ("", None) and (is_number or key in _NAMES or self._content):
+            if key not in STAMPS and value not in ("", None) and (is_number or key in _NAMES or self._content):
                 kept[f"rlm_search.{key}"] = value if is_number else str(value)
         run.inner.add_event(f"rlm_search.{name}", _given(kept), timestamp=_nanoseconds(event.at))
 

@@ -9,10 +9,8 @@ from typing import Any
 
 import msgspec
 
-from rlm_search.trace.events import AnyEvent, CellFinished, CellStarted, ModelCalled, RunFinished, RunStarted
+from rlm_search.trace.events import STAMPS, AnyEvent, CellFinished, CellStarted, ModelCalled, RunFinished, RunStarted
 from rlm_search.trace.lines import line_of
-
-_STAMPS = {"type", "run_id", "parent", "depth", "seq", "at", "step"}
 
 
 @dataclass(slots=True)
@@ -102,7 +100,7 @@ def _details(event: AnyEvent) -> str:
     rows: dict[str, Any] = {}
     blocks: dict[str, str] = {}
     for name, value in msgspec.to_builtins(event, enc_hook=str).items():
-        if name in _STAMPS or value in ("", None, [], {}):
+        if name in STAMPS or value in ("", None, [], {}):
             continue
         if isinstance(value, str) and ("\n" in value or len(value) > 80 or name in _BLOCKS):
             blocks[name] = value

@@ -10,7 +10,7 @@ from rlm_search import assemble
 from rlm_search.compat.sessions import named
 from rlm_search.context import Context
 from rlm_search.errors import ConfigError
-from rlm_search.types import Sandbox
+from rlm_search.types import Sandbox, variables_of
 
 __all__ = ["ExecResult", "MontyLimits", "MontyREPL", "PythonREPL", "REPLProtocol"]
 
@@ -130,8 +130,7 @@ class PythonREPL:
 
     def snapshot_state(self) -> dict[str, str]:
         """What each variable is, in a few words."""
-        listing = getattr(self._running(), "variables", None)
-        found: Mapping[str, str] = listing() if callable(listing) else {}
+        found = variables_of(self._running())
         return {name: found[name] for name in sorted(found) if not name.startswith("_")}
 
     def describe_state(self, max_items: int = 20) -> str:

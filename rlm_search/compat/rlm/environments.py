@@ -11,7 +11,7 @@ from rlm_search import assemble
 from rlm_search.compat.rlm.completion import RLMChatCompletion, sandbox_of
 from rlm_search.compat.rlm.tools import Tools
 from rlm_search.context import Context
-from rlm_search.types import Sandbox
+from rlm_search.types import Sandbox, variables_of
 
 _SECONDS = 60.0
 
@@ -60,11 +60,10 @@ class LocalREPL:
         """Run a cell; `final_answer` is that of `answer["content"]` once `answer["ready"]` is set."""
         began = time.monotonic()
         done = self._sandbox.execute(code, timeout=_SECONDS)
-        listing = getattr(self._sandbox, "variables", None)
         return REPLResult(
             stdout=done.stdout,
             stderr=done.error,
-            locals=listing() if callable(listing) else {},
+            locals=variables_of(self._sandbox),
             execution_time=time.monotonic() - began,
             final_answer=self._final_answer(),
         )

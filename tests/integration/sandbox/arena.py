@@ -18,6 +18,7 @@ from typing import Any
 
 from bench.peers_sandbox import functions
 from confinement.allowed import ALLOWED
+from rlm_search.sandbox.confined import ConfinedSandbox
 
 PRELUDE = '''
 def win():
@@ -168,3 +169,14 @@ def arena() -> Iterator[Arena]:
         finally:
             os.environ.pop("OPENAI_API_KEY", None)
             made.close()
+
+
+def holds_elsewhere(sandbox: ConfinedSandbox) -> None:
+    """A worker that is no process of this machine's confines itself all the same, and has nothing of what is there."""
+    sandbox.start({})
+    code = "os = collections._sys.modules['os']\nprint(dict(os.environ))\nos.listdir('/')"
+    execution = sandbox.execute(code, timeout=20)
+    assert execution.stdout in ("{}\n", "{'LC_CTYPE': 'C.UTF-8'}\n")
+    assert "PermissionError" in execution.error
+    assert sandbox.confinement["seccomp"] == sandbox.confinement["tried"] == "held"
+    assert sandbox.confinement["seen"] == "it runs elsewhere"

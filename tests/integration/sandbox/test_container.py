@@ -19,6 +19,7 @@ from rlm_search.sandbox.container import Container, container_sandbox
 from rlm_search.sandbox.testing import SandboxContract
 from rlm_search.settings import SandboxSettings
 from rlm_search.types import Sandbox
+from tests.integration.sandbox.arena import holds_elsewhere
 
 pytestmark = pytest.mark.integration
 
@@ -86,13 +87,7 @@ def test_the_container_has_no_network_no_rights_and_nothing_to_write_to(engine: 
 
 def test_the_worker_confines_itself_inside_too_and_has_nothing_of_the_image(engine: Path) -> None:
     with container_sandbox() as sandbox:
-        sandbox.start({})
-        code = "os = collections._sys.modules['os']\nprint(dict(os.environ))\nos.listdir('/')"
-        execution = sandbox.execute(code, timeout=20)
-    assert execution.stdout in ("{}\n", "{'LC_CTYPE': 'C.UTF-8'}\n")
-    assert "PermissionError" in execution.error
-    assert sandbox.confinement["seccomp"] == sandbox.confinement["tried"] == "held"
-    assert sandbox.confinement["seen"] == "it runs elsewhere"
+        holds_elsewhere(sandbox)
 
 
 def test_a_container_that_is_killed_is_gone_and_its_session_is_made_again(engine: Path) -> None:

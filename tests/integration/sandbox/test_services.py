@@ -20,6 +20,7 @@ from rlm_search.sandbox.remote import SERVICES, remote_sandbox
 from rlm_search.sandbox.testing import SandboxContract
 from rlm_search.settings import SandboxSettings
 from rlm_search.types import Sandbox
+from tests.integration.sandbox.arena import holds_elsewhere
 from tests.integration.sandbox.service_stand_ins import ASKED, LIVING, REFUSES, STAND_INS
 
 pytestmark = pytest.mark.integration
@@ -58,13 +59,7 @@ class TestServices(SandboxContract):
 
 def test_the_worker_confines_itself_there_and_has_nothing_of_the_environment(service: str) -> None:
     with remote_sandbox(service) as sandbox:
-        sandbox.start({})
-        code = "os = collections._sys.modules['os']\nprint(dict(os.environ))\nos.listdir('/')"
-        execution = sandbox.execute(code, timeout=20)
-    assert execution.stdout in ("{}\n", "{'LC_CTYPE': 'C.UTF-8'}\n")
-    assert "PermissionError" in execution.error
-    assert sandbox.confinement["seccomp"] == sandbox.confinement["tried"] == "held"
-    assert sandbox.confinement["seen"] == "it runs elsewhere"
+        holds_elsewhere(sandbox)
 
 
 def test_megabytes_travel_both_ways(service: str) -> None:
