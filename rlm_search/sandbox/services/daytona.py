@@ -35,17 +35,20 @@ class DaytonaProcess:
 
     def output(self) -> Iterator[bytes]:
         """Its stdout, piece by piece, until it ends: their SDK follows logs as a coroutine, here in a thread."""
-        pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        pieces: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
         follow = self._process.get_session_command_logs_async
 
         def followed() -> None:
             try:
                 asyncio.run(follow(SESSION, self._command, pieces.put, _nothing))
-            finally:
                 pieces.put(None)
+            except Exception as error:  # noqa: BLE001  # raised below: also when the sandbox is deleted meanwhile
+                pieces.put(error)
 
         threading.Thread(target=followed, name="daytona", daemon=True).start()
         while (piece := pieces.get()) is not None:
+            if isinstance(piece, Exception):
+                raise piece
             yield piece.encode()
 
     def end(self) -> None:
